@@ -1,0 +1,86 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+/// A library below the executables, with the settings every one of them shares.
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// An executable: one command file that parses, connects, streams and exits.
+func tool(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies + [argumentParser, "HypiTool"], swiftSettings: strict)
+}
+
+/// A test bundle over one library.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "hyper-pi",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "hypivisor", targets: ["hypivisor"]),
+        .executable(name: "pi-socket", targets: ["pi-socket"]),
+        .executable(name: "hypi-ls", targets: ["hypi-ls"]),
+        .executable(name: "hypi-attach", targets: ["hypi-attach"]),
+        .executable(name: "hypi-spawn", targets: ["hypi-spawn"]),
+        .executable(name: "hypi-dirs", targets: ["hypi-dirs"]),
+        .executable(name: "pi-demo", targets: ["pi-demo"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(
+            name: "CReadline", pkgConfig: "readline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
+        .target(name: "CPlatform"),
+        library("HypiWire", [collections, nioCore]),
+        library("PiAdapter", ["HypiWire", nioCore]),
+        library("HypiNet", ["HypiWire", logging, nioCore, nioHTTP, nioPosix, nioWebSocket]),
+        library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix]),
+        library(
+            "HypivisorCore", ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),
+        library(
+            "PiSocketCore",
+            ["HypiNet", "HypiWire", "PiAdapter", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),
+        library("ChatCore", ["HypiNet", "HypiWire", "PiAdapter", nioCore]),
+        library("PiDemoCore", ["HypiWire", "CPlatform", nioCore]),
+        tool("hypivisor", ["HypivisorCore", logging]),
+        tool("pi-socket", ["PiSocketCore", logging]),
+        tool("hypi-ls", ["HypiNet", "HypiWire"]),
+        tool("hypi-attach", ["ChatCore"]),
+        tool("hypi-spawn", ["HypiNet", "HypiWire"]),
+        tool("hypi-dirs", ["HypiNet", "HypiWire"]),
+        tool("pi-demo", ["PiDemoCore"]),
+        .target(
+            name: "HypiTestSupport",
+            dependencies: ["HypiNet", "HypiWire", "CPlatform", nioCore, nioPosix, subprocess],
+            path: "Tests/HypiTestSupport", swiftSettings: strict),
+        tests("HypiWireTests", ["HypiWire", nioCore]),
+        tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,89 @@
+/// Steps over JSON text without decoding it; what parser and key scanner share.
+enum JSONScan {
+    /// The first position at or after `start` that is not white space (RFC 8259 section 2).
+    static func skipWhitespace(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var position = start
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): position += 1
+            default: return position
+            }
+        }
+        return position
+    }
+
+    /// The position of the quote that ends the string whose content starts at `start`; `nil` if there is none.
+    static func endOfString(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var position = start
+        while position < bytes.count {
+            position = skipPlainText(bytes, from: position)
+            guard position < bytes.count else { return nil }
+            switch bytes[position] {
+            case UInt8(ascii: "\""): return position
+            case UInt8(ascii: "\\"): position += 2
+            default: position += 1
+            }
+        }
+        return nil
+    }
+
+    /// Steps over eight bytes at a time while none of them is a quote or a backslash.
+    private static func skipPlainText(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        var position = start
+        while position + 8 <= bytes.count {
+            let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let slashes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            // A byte of x is zero exactly if (x - 1) & ~x has its high bit set, up to carries that only add candidates.
+            let found = ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes) & highs
+            guard found == 0 else { return position + found.littleEndian.trailingZeroBitCount / 8 }
+            position += 8
+        }
+        return position
+    }
+
+    /// The position behind the value that starts at `start`; `nil` if the text ends before it does.
+    ///
+    /// Checks nesting only: a caller that needs valid JSON parses it.
+    static func endOfValue(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var position = start
+        var depth = 0
+        repeat {
+            guard position < bytes.count else { return nil }
+            switch bytes[position] {
+            case UInt8(ascii: "\""):
+                guard let end = endOfString(bytes, from: position + 1) else { return nil }
+                position = end + 1
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                position += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                guard depth > 0 else { return nil }
+                depth -= 1
+                position += 1
+            case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"),
+                UInt8(ascii: "\r"):
+                guard depth > 0 else { return nil }
+                position += 1
+            default:
+                position = endOfScalar(bytes, from: position)
+            }
+        } while depth > 0
+        return position
+    }
+
+    private static func endOfScalar(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var position = start
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ":"), UInt8(ascii: " "),
+                UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\""):
+                return position
+            default: position += 1
+            }
+        }
+        return position
+    }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Tool: AsyncParsableCommand {
+    func run() async throws {}
+}

@@ -1,0 +1,50 @@
+import HypiWire
+import NIOCore
+import Testing
+
+@Suite("JSON")
+struct JSONTests {
+    @Test(
+        "what came in goes out: member order, number text, escapes that matter",
+        arguments: [
+            #"{"type":"response","id":1.0,"b":[1,-2.5e10,true,null],"a":{"x":"\"\\\n"}}"#,
+            #"{"id":123456789012345678901234567890}"#,
+            #"["\u0000\u001f"]"#,
+            "\"\u{2028}\u{1F600}é\"",
+            "{}", "[]", "0", "-0", "\"\"",
+        ])
+    func roundTrip(text: String) throws {
+        #expect(try JSON(parsing: text).text == text)
+    }
+
+    @Test("escapes are decoded, surrogate pairs joined, lone surrogates replaced")
+    func escapes() throws {
+        #expect(try JSON(parsing: #""\u00e9\ud83d\ude00\/""#) == .string("é😀/"))
+        #expect(try JSON(parsing: #""\ud83dx""#) == .string("\u{FFFD}x"))
+        #expect(try JSON(parsing: #""\ude00""#) == .string("\u{FFFD}"))
+    }
+
+    @Test(
+        "what is not JSON is refused at the place of the fault",
+        arguments: [
+            ("", 0, JSONError.Reason.unexpectedEnd), ("{", 1, .unexpectedEnd), ("[1,]", 3, .unexpectedCharacter),
+            ("{\"a\" 1}", 5, .unexpectedCharacter), ("01", 2, .invalidNumber), ("1.", 2, .invalidNumber),
+            ("truth", 0, .unexpectedCharacter), ("1 2", 2, .trailingCharacters), (#""\x""#, 1, .invalidString),
+            ("\"a\nb\"", 2, .invalidString), ("\"abc", 4, .unexpectedEnd), ("{1:2}", 1, .unexpectedCharacter),
+        ])
+    func faults(text: String, offset: Int, reason: JSONError.Reason) {
+        #expect(throws: JSONError(reason: reason, offset: offset)) { try JSON(parsing: text) }
+    }
+
+    @Test("nesting beyond the limit is refused, not a stack overflow")
+    func depth() {
+        let text = String(repeating: "[", count: 100_000)
+        #expect(throws: JSONError(reason: .tooDeep, offset: 513)) { try JSON(parsing: text) }
+    }
+
+    @Test("bytes that are not UTF-8 are refused")
+    func invalidUTF8() {
+        let bytes: [UInt8] = [0x22, 0xFF, 0x22]
+        #expect(throws: JSONError(reason: .invalidUTF8, offset: 1)) { try JSON(parsing: ByteBuffer(bytes: bytes)) }
+    }
+}

@@ -11,6 +11,7 @@ let strict: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -59,7 +60,7 @@ let package = Package(
         .target(name: "CPlatform"),
         library("HypiWire", [collections, nioCore]),
         library("PiAdapter", ["HypiWire", nioCore]),
-        library("HypiNet", ["HypiWire", logging, nioCore, nioHTTP, nioPosix, nioWebSocket]),
+        library("HypiNet", ["HypiWire", logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
         library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix]),
         library(
             "HypivisorCore", ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),

@@ -1,0 +1,113 @@
+public import HypiWire
+public import NIOCore
+
+/// What a peer did that RFC 6455 does not allow, and how the connection is to be closed for it.
+public struct FrameFault: Error, Sendable, Equatable {
+    /// The code of the close frame that answers it.
+    public var code: CloseCode
+    /// The reason in that frame: what was wrong.
+    public var reason: String
+
+    static func violation(_ reason: String) -> FrameFault {
+        FrameFault(code: .protocolError, reason: reason)
+    }
+}
+
+/// Cuts bytes into frames and refuses what RFC 6455 section 5 refuses.
+///
+/// Checked here: reserved bits and opcodes, masking direction, control frames that are long or fragmented, lengths that
+/// are not minimal or over the limit. A pure state machine: bytes in, frames out, cut anywhere.
+public struct FrameDecoder {
+    private let role: Role
+    private let frameLimit: Int
+    private var pending = ByteBuffer()
+
+    /// A decoder for the bytes that a peer of us as `role` sends.
+    public init(role: Role, frameLimit: Int = Limits.frameBytes) {
+        self.role = role
+        self.frameLimit = frameLimit
+    }
+
+    /// Takes the next bytes.
+    public mutating func append(_ bytes: ByteBuffer) {
+        if pending.readableBytes == 0 {
+            pending = bytes
+        } else {
+            pending.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// The next whole frame, or `nil` until more bytes arrive.
+    ///
+    /// - Throws: ``FrameFault`` as soon as a header shows the fault; the decoder must not be used after that.
+    public mutating func next() throws(FrameFault) -> Frame? {
+        guard let header = try readHeader() else { return nil }
+        guard pending.readableBytes >= header.size + header.length else { return nil }
+        pending.moveReaderIndex(forwardBy: header.size)
+        let payload = pending.readSlice(length: header.length) ?? ByteBuffer()
+        let frame = Frame(isFinal: header.isFinal, opcode: header.opcode, payload: unmasked(payload, header.mask))
+        // Otherwise the storage of a long frame would stay for as long as the connection is quiet.
+        if pending.readableBytes == 0 { pending = ByteBuffer() }
+        return frame
+    }
+
+    private struct Header {
+        var isFinal: Bool
+        var opcode: Frame.Opcode
+        var length: Int
+        var mask: UInt32?
+        /// Bytes of the header itself.
+        var size: Int
+    }
+
+    private func readHeader() throws(FrameFault) -> Header? {
+        let start = pending.readerIndex
+        guard let first = pending.getInteger(at: start, as: UInt8.self) else { return nil }
+        guard first & 0x70 == 0 else { throw .violation("reserved bits are set") }
+        guard let opcode = Frame.Opcode(rawValue: first & 0x0F) else { throw .violation("reserved opcode") }
+        let isFinal = first & 0x80 != 0
+        guard isFinal || !opcode.isControl else { throw .violation("fragmented control frame") }
+        guard let second = pending.getInteger(at: start + 1, as: UInt8.self) else { return nil }
+        let isMasked = second & 0x80 != 0
+        guard isMasked == (role == .server) else {
+            throw .violation(isMasked ? "a server must not mask" : "a client must mask")
+        }
+        guard let (length, lengthSize) = try readLength(second & 0x7F, isControl: opcode.isControl) else { return nil }
+        guard isMasked else {
+            return Header(isFinal: isFinal, opcode: opcode, length: length, mask: nil, size: 2 + lengthSize)
+        }
+        guard let mask = pending.getInteger(at: start + 2 + lengthSize, as: UInt32.self) else { return nil }
+        return Header(isFinal: isFinal, opcode: opcode, length: length, mask: mask, size: 6 + lengthSize)
+    }
+
+    private func readLength(_ short: UInt8, isControl: Bool) throws(FrameFault) -> (length: Int, size: Int)? {
+        guard short <= 125 || !isControl else { throw .violation("control frame over 125 bytes") }
+        let start = pending.readerIndex + 2
+        let length: UInt64
+        let size: Int
+        switch short {
+        case 126:
+            guard let value = pending.getInteger(at: start, as: UInt16.self) else { return nil }
+            guard value > 125 else { throw .violation("length is not minimal") }
+            (length, size) = (UInt64(value), 2)
+        case 127:
+            guard let value = pending.getInteger(at: start, as: UInt64.self) else { return nil }
+            guard value > 0xFFFF, value <= UInt64(Int64.max) else { throw .violation("length is not minimal") }
+            (length, size) = (value, 8)
+        default:
+            (length, size) = (UInt64(short), 0)
+        }
+        guard length <= UInt64(frameLimit) else {
+            throw FrameFault(code: .messageTooBig, reason: "frame over \(frameLimit) bytes")
+        }
+        return (Int(length), size)
+    }
+
+    private func unmasked(_ payload: ByteBuffer, _ mask: UInt32?) -> ByteBuffer {
+        guard let mask, payload.readableBytes > 0 else { return payload }
+        var plain = ByteBuffer()
+        plain.reserveCapacity(payload.readableBytes)
+        Masking.append(payload, mask: mask, to: &plain)
+        return plain
+    }
+}

@@ -1,0 +1,159 @@
+public import HypiWire
+import NIOConcurrencyHelpers
+public import NIOCore
+
+/// One client connection as async code wants it: await what comes, send what goes.
+///
+/// For tools that ask a question or hold a conversation. What has arrived and was not read yet is bounded: beyond the
+/// high watermark the connection stops reading and the server feels it.
+public final class MessageStream: Sendable {
+    /// The messages, in order; ends after a normal close, throws ``ConnectionLost`` after any other.
+    public struct Messages: AsyncSequence, Sendable {
+        fileprivate let producer: MessageProducer
+
+        /// Walks over the messages; only one iterator may exist.
+        public func makeAsyncIterator() -> Iterator {
+            Iterator(base: producer.makeAsyncIterator())
+        }
+
+        /// Walks over the messages.
+        public struct Iterator: AsyncIteratorProtocol {
+            fileprivate var base: MessageProducer.AsyncIterator
+
+            /// The next message's payload.
+            ///
+            /// - Throws: ``ConnectionLost`` if the connection ended otherwise than by a normal close.
+            public mutating func next() async throws -> ByteBuffer? {
+                try await base.next()
+            }
+        }
+    }
+
+    /// The connection ended without a normal close.
+    public struct ConnectionLost: Error, Sendable, Equatable {
+        /// What the peer said, or what it looked like.
+        public var closure: Closure
+    }
+
+    /// What arrives.
+    public let messages: Messages
+    private let socket: NIOLoopBound<SocketBox>
+
+    private init(messages: Messages, socket: NIOLoopBound<SocketBox>) {
+        self.messages = messages
+        self.socket = socket
+    }
+
+    /// Connects.
+    ///
+    /// - Throws: ``ConnectError``.
+    public static func connect(
+        to url: WebSocketURL, options: WebSocketClient.Options = .init(), on group: any EventLoopGroup
+    ) async throws -> MessageStream {
+        let eventLoop = group.next()
+        let delegate = ReadingDelegate(eventLoop: eventLoop)
+        let sequence = MessageProducer.makeSequence(
+            elementType: ByteBuffer.self, failureType: (any Error).self,
+            backPressureStrategy: .init(lowWatermark: 64, highWatermark: 256), finishOnDeinit: false,
+            delegate: delegate)
+        let box = try await eventLoop.submit { NIOLoopBound(SocketBox(), eventLoop: eventLoop) }.get()
+        delegate.box.withLockedValue { $0 = box }
+        let source = sequence.source
+        try await WebSocketClient.connect(to: url, options: options, on: eventLoop) {
+            StreamEndpoint(source: source, box: box.value)
+        }.get()
+        return MessageStream(messages: Messages(producer: sequence.sequence), socket: box)
+    }
+
+    /// Sends a text message; nothing happens once the connection is closing, of which ``messages`` tells.
+    public func send(_ text: ByteBuffer) {
+        socket.eventLoop.execute { self.socket.value.socket?.send(text: text) }
+    }
+
+    /// Sends a JSON value as a text message.
+    public func send(_ json: JSON) {
+        send(json.buffer)
+    }
+
+    /// Starts the close handshake; ``messages`` ends when it is through.
+    public func close(_ code: CloseCode = .normal, reason: String = "") {
+        socket.eventLoop.execute { self.socket.value.socket?.close(code, reason: reason) }
+    }
+
+    /// Closes and waits until what was sent has been taken and the connection is over.
+    public func closeAndWait(_ code: CloseCode = .normal, reason: String = "") async {
+        let ended = socket.eventLoop.makePromise(of: Void.self)
+        socket.eventLoop.execute {
+            let box = self.socket.value
+            guard let open = box.socket else { return ended.succeed() }
+            box.ended.append(ended)
+            open.close(code, reason: reason)
+        }
+        // The promise is only ever succeeded.
+        try? await ended.futureResult.get()
+    }
+}
+
+/// The queue between the loop and the reading task; its watermarks count messages.
+typealias MessageProducer = NIOThrowingAsyncSequenceProducer<
+    ByteBuffer, any Error, NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark, ReadingDelegate
+>
+
+/// Where the loop keeps the socket of a stream.
+final class SocketBox {
+    var socket: WebSocket?
+    var ended: [EventLoopPromise<Void>] = []
+}
+
+private final class StreamEndpoint: WebSocketEndpoint {
+    private let source: MessageProducer.Source
+    private let box: SocketBox
+
+    init(source: MessageProducer.Source, box: SocketBox) {
+        self.source = source
+        self.box = box
+    }
+
+    func opened(_ socket: WebSocket) {
+        box.socket = socket
+    }
+
+    func received(_ message: Message) {
+        if case .stopProducing = source.yield(message.payload) { box.socket?.pauseReading() }
+    }
+
+    func closed(_ closure: Closure) {
+        box.socket = nil
+        for promise in box.ended { promise.succeed() }
+        box.ended = []
+        if closure.code == .normal || closure.code == .noStatus {
+            source.finish()
+        } else {
+            source.finish(MessageStream.ConnectionLost(closure: closure))
+        }
+    }
+}
+
+/// Tells the socket when the consumer has caught up or gone.
+final class ReadingDelegate: NIOAsyncSequenceProducerDelegate, Sendable {
+    let box = NIOLockedValueBox<NIOLoopBound<SocketBox>?>(nil)
+    private let eventLoop: any EventLoop
+
+    init(eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    func produceMore() {
+        onLoop { $0.resumeReading() }
+    }
+
+    func didTerminate() {
+        onLoop { $0.close(.normal) }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (WebSocket) -> Void) {
+        eventLoop.execute {
+            if let socket = self.box.withLockedValue({ $0 })?.value.socket { body(socket) }
+        }
+    }
+}

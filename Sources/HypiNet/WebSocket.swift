@@ -1,0 +1,327 @@
+public import HypiWire
+public import NIOCore
+
+/// One open WebSocket connection, from the side of a server or a client.
+///
+/// It checks what the peer sends, answers pings, runs the close handshake with a deadline, pings a quiet peer, and
+/// bounds what waits to be written. It belongs to its event loop: every call must come from there.
+///
+/// ```
+/// bytes -> FrameDecoder -> MessageAssembler -> endpoint
+/// endpoint -> FrameEncoder -> bytes
+/// ```
+public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
+    /// Bytes, before the frames are cut.
+    public typealias InboundIn = ByteBuffer
+    /// Bytes of finished frames.
+    public typealias OutboundOut = ByteBuffer
+
+    /// How a connection behaves.
+    public struct Options: Sendable {
+        /// The longest message, in bytes; beyond it the connection is closed with 1009.
+        public var messageLimit: Int
+        /// Bytes that may wait for a slow peer in ``WebSocket/send(_:)-(Frame)``; beyond it: close 1013. `nil`: the
+        /// caller watches ``WebSocket/isWritable`` and bounds its writes itself.
+        public var outboxLimit: Int?
+        /// Time between pings on a quiet connection; `nil`: none are sent.
+        public var heartbeat: TimeAmount?
+
+        /// Options; the defaults are the ones for a server.
+        public init(
+            messageLimit: Int = Limits.clientMessageBytes, outboxLimit: Int? = Limits.outboxBytes,
+            heartbeat: TimeAmount? = .seconds(Limits.heartbeatSeconds)
+        ) {
+            self.messageLimit = messageLimit
+            self.outboxLimit = outboxLimit
+            self.heartbeat = heartbeat
+        }
+    }
+
+    private enum State {
+        case open
+        /// We sent a close frame and wait for the peer's.
+        case closing
+        /// Both close frames are done, or never will be: the channel is on its way down.
+        case ended
+    }
+
+    private let role: Role
+    private let options: Options
+    /// Let go of at the end, since it usually holds the socket.
+    private var endpoint: (any WebSocketEndpoint)?
+    private var decoder: FrameDecoder
+    private var assembler: MessageAssembler
+    private var state = State.open
+    private var closure: Closure?
+    private var context: ChannelHandlerContext?
+    private var heartbeat = Heartbeat()
+    private var heartbeatTimer: Scheduled<Void>?
+    private var isReadingPaused = false
+    private var closeTimer: Scheduled<Void>?
+    private var outboxBytes = 0
+
+    /// The loop everything about this connection happens on.
+    public let eventLoop: any EventLoop
+    /// The peer's address, as text without a port; empty where there is none.
+    public let peerAddress: String
+
+    init(role: Role, options: Options, channel: any Channel, endpoint: any WebSocketEndpoint) {
+        self.role = role
+        self.options = options
+        self.endpoint = endpoint
+        eventLoop = channel.eventLoop
+        peerAddress = channel.remoteAddress?.ipAddress ?? ""
+        decoder = FrameDecoder(role: role)
+        assembler = MessageAssembler(messageLimit: options.messageLimit, assembles: !endpoint.receivesFrames)
+    }
+
+    /// Whether the connection takes frames and the kernel and the channel have room for more.
+    public var isWritable: Bool {
+        state == .open && context?.channel.isWritable == true
+    }
+
+    /// Whether the connection is open: no close frame has been sent or received.
+    public var isOpen: Bool {
+        state == .open
+    }
+
+    // MARK: Writing
+
+    /// Sends a text message.
+    public func send(text: ByteBuffer) {
+        send(message: text, opcode: .text)
+    }
+
+    /// Sends a JSON value as a text message.
+    public func send(json: JSON) {
+        send(text: json.buffer)
+    }
+
+    /// Sends one message of a kind, cut into frames where it is long.
+    public func send(message payload: ByteBuffer, opcode: Frame.Opcode) {
+        guard payload.readableBytes > Limits.frameBytes else {
+            send(Frame(opcode: opcode, payload: payload))
+            return
+        }
+        var rest = payload
+        var opcode = opcode
+        while let piece = rest.readSlice(length: min(rest.readableBytes, Limits.frameBytes)), piece.readableBytes > 0 {
+            send(Frame(isFinal: rest.readableBytes == 0, opcode: opcode, payload: piece))
+            opcode = .continuation
+        }
+    }
+
+    /// Sends one frame; nothing happens once the connection is closing.
+    public func send(_ frame: Frame) {
+        guard state == .open else { return }
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(frame.payload.readableBytes + 14)
+        FrameEncoder.write(frame, mask: mask(), to: &bytes)
+        write(bytes: bytes)
+    }
+
+    /// Writes bytes that are finished, unmasked frames already; for servers that encode once for many viewers.
+    ///
+    /// - Parameter bytes: Whole frames.
+    public func write(bytes: ByteBuffer) {
+        guard state == .open, let context else { return }
+        let count = bytes.readableBytes
+        if let limit = options.outboxLimit, outboxBytes > 0, outboxBytes + count > limit {
+            close(.tryAgainLater, reason: "reads too slowly")
+            return
+        }
+        outboxBytes += count
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in self.outboxBytes -= count }
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
+    }
+
+    // MARK: Reading
+
+    /// Stops reading from the peer, so that it feels the backpressure.
+    public func pauseReading() {
+        setAutoRead(false)
+    }
+
+    /// Reads again.
+    public func resumeReading() {
+        setAutoRead(true)
+    }
+
+    private func setAutoRead(_ isOn: Bool) {
+        guard let context, context.channel.isActive, isReadingPaused == isOn else { return }
+        isReadingPaused = !isOn
+        context.channel.setOption(.autoRead, value: isOn).assumeIsolated().whenFailure { [weak self] _ in
+            self?.drop()
+        }
+    }
+
+    // MARK: Closing
+
+    /// Starts the close handshake; the peer has ``Limits/closeSeconds`` to answer.
+    public func close(_ code: CloseCode, reason: String = "") {
+        guard state == .open, let context else { return }
+        _ = writeClose(Closure(code: code, reason: reason), context)
+        state = .closing
+        stopHeartbeat()
+        dropAfter(.seconds(Limits.closeSeconds))
+    }
+
+    /// Ends the connection at once, without a close handshake.
+    public func drop() {
+        state = .ended
+        stopHeartbeat()
+        context?.close(promise: nil)
+    }
+
+    private func writeClose(_ closure: Closure, _ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
+        var bytes = ByteBuffer()
+        FrameEncoder.write(.close(closure.code, closure.reason), mask: mask(), to: &bytes)
+        return context.writeAndFlush(wrapOutboundOut(bytes))
+    }
+
+    /// The peer's close frame is here: echo it if the peer began, and end the connection once our bytes are out.
+    private func finishClose(_ closure: Closure, _ context: ChannelHandlerContext) {
+        self.closure = self.closure ?? closure
+        let sent = state == .open ? writeClose(closure, context) : eventLoop.makeSucceededVoidFuture()
+        state = .ended
+        stopHeartbeat()
+        dropAfter(.seconds(Limits.closeSeconds))
+        // The server ends TCP first (RFC 6455 section 7.1.1); a client waits for that, as long as the deadline allows.
+        guard role == .server else { return }
+        sent.assumeIsolated().whenComplete { _ in self.drop() }
+    }
+
+    private func dropAfter(_ deadline: TimeAmount) {
+        closeTimer?.cancel()
+        closeTimer = eventLoop.assumeIsolated().scheduleTask(in: deadline) { self.drop() }
+    }
+
+    private func fail(_ fault: FrameFault, _ context: ChannelHandlerContext) {
+        guard state != .ended else { return }
+        let closure = Closure(code: fault.code, reason: fault.reason)
+        self.closure = closure
+        let sent = state == .open ? writeClose(closure, context) : eventLoop.makeSucceededVoidFuture()
+        state = .ended
+        stopHeartbeat()
+        dropAfter(.seconds(Limits.closeSeconds))
+        // Only our half is closed at first: ending it all with bytes of the peer unread would reset the connection and
+        // could take our close frame with it.
+        sent.assumeIsolated().whenComplete { _ in self.context?.close(mode: .output, promise: nil) }
+    }
+
+    // MARK: Channel events
+
+    /// Takes the place in the pipeline; the endpoint hears of it at once.
+    public func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        startHeartbeat()
+        endpoint?.opened(self)
+    }
+
+    /// Lets go of the pipeline.
+    public func handlerRemoved(context: ChannelHandlerContext) {
+        end()
+    }
+
+    /// Cuts bytes into frames and hands on what they amount to.
+    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        heartbeat.sawPeer()
+        guard state != .ended else { return }
+        decoder.append(unwrapInboundIn(data))
+        do throws(FrameFault) {
+            while state != .ended, let frame = try decoder.next() {
+                try handle(frame, context)
+            }
+        } catch {
+            fail(error, context)
+        }
+    }
+
+    /// Passes on that the peer reads faster or slower.
+    public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if state == .open { endpoint?.writabilityChanged() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// The connection is gone.
+    public func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    /// A fault of the transport ends this connection and nothing else.
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        closure = closure ?? Closure(code: .abnormal, reason: "\(error)")
+        drop()
+    }
+
+    private func handle(_ frame: Frame, _ context: ChannelHandlerContext) throws(FrameFault) {
+        let output = try assembler.accept(frame)
+        switch output {
+        case .close(let closure): finishClose(closure, context)
+        case .message, .partial, .ping, .pong:
+            guard state == .open else { return }
+            deliver(output, frame)
+        }
+    }
+
+    private func deliver(_ output: MessageAssembler.Output, _ frame: Frame) {
+        if endpoint?.receivesFrames == true {
+            guard frame != Self.heartbeatAnswer else { return }
+            endpoint?.received(frame: frame)
+            return
+        }
+        switch output {
+        case .message(let message): endpoint?.received(message)
+        case .ping(let payload): send(Frame(opcode: .pong, payload: payload))
+        case .pong, .partial, .close: break
+        }
+    }
+
+    private func end() {
+        guard context != nil else { return }
+        state = .ended
+        stopHeartbeat()
+        closeTimer?.cancel()
+        context = nil
+        let endpoint = endpoint
+        self.endpoint = nil
+        endpoint?.closed(closure ?? Closure(code: .abnormal))
+    }
+
+    // MARK: Heartbeat
+
+    /// Marks our own pings, so that a relay does not pass the answers on.
+    private static let heartbeatPayload = ByteBuffer(string: "hypi")
+    private static let heartbeatAnswer = Frame(opcode: .pong, payload: heartbeatPayload)
+
+    private func startHeartbeat() {
+        guard let interval = options.heartbeat else { return }
+        heartbeatTimer = eventLoop.assumeIsolated().scheduleTask(in: interval) {
+            self.beat()
+            if self.state == .open { self.startHeartbeat() }
+        }
+    }
+
+    private func beat() {
+        // While we do not read on purpose, silence says nothing about the peer.
+        if isReadingPaused { heartbeat.sawPeer() }
+        switch heartbeat.beat() {
+        case .rest: break
+        case .ping: send(Frame(opcode: .ping, payload: Self.heartbeatPayload))
+        case .giveUp:
+            closure = Closure(code: .abnormal, reason: "no sign of life")
+            drop()
+        }
+    }
+
+    private func stopHeartbeat() {
+        heartbeatTimer?.cancel()
+        heartbeatTimer = nil
+    }
+
+    private func mask() -> UInt32? {
+        role == .client ? UInt32.random(in: .min ... .max) : nil
+    }
+}

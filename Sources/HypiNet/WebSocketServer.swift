@@ -1,0 +1,102 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+public import HypiWire
+public import NIOCore
+import NIOPosix
+
+/// A listening socket that turns requests into WebSocket connections.
+public final class WebSocketServer: Sendable {
+    /// What is behind a path.
+    public enum Route: Sendable {
+        /// A WebSocket; the endpoint is made on the connection's loop once the handshake is through.
+        case webSocket(
+            subprotocol: String? = nil, options: WebSocket.Options = .init(),
+            makeEndpoint: @Sendable (HandshakeRequest, any EventLoop) -> any WebSocketEndpoint)
+        /// A small plain answer that anybody may have, such as a health check.
+        case answer(status: Int, body: String)
+        /// Nothing.
+        case notFound
+    }
+
+    /// How a server listens and whom it lets in.
+    public struct Configuration: Sendable {
+        /// The address or name to bind.
+        public var host: String
+        /// The port; 0 lets the system choose.
+        public var port: Int
+        /// Who may open a connection.
+        public var policy: HandshakePolicy
+        /// Connections at once; beyond it the answer is 503.
+        public var connectionLimit: Int
+
+        /// A configuration.
+        public init(host: String, port: Int, policy: HandshakePolicy, connectionLimit: Int = Limits.connections) {
+            self.host = host
+            self.port = port
+            self.policy = policy
+            self.connectionLimit = connectionLimit
+        }
+    }
+
+    /// Why a server does not listen.
+    public enum BindError: Error, Sendable, Equatable {
+        /// Another program has the port.
+        case portTaken(host: String, port: Int)
+        /// The port needs privileges, or the address is not this machine's.
+        case refused(host: String, port: Int, reason: String)
+        /// A name or address beyond this machine needs a token.
+        case openWithoutToken(host: String)
+    }
+
+    private let channel: any Channel
+    /// The port that is listened on.
+    public let port: Int
+
+    private init(channel: any Channel, port: Int) {
+        self.channel = channel
+        self.port = port
+    }
+
+    /// Binds and starts to accept.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where to listen and whom to let in.
+    ///   - group: The loops connections are spread over.
+    ///   - route: What is behind a path; called on the connection's loop.
+    /// - Throws: ``BindError``; nothing listens then.
+    public static func start(
+        _ configuration: Configuration, on group: any EventLoopGroup,
+        route: @escaping @Sendable (HandshakeRequest) -> Route
+    ) async throws(BindError) -> WebSocketServer {
+        let (host, port) = (configuration.host, configuration.port)
+        guard configuration.policy.token != nil || WebSocketURL.isLoopback(host) else {
+            throw .openWithoutToken(host: host)
+        }
+        let gate = ConnectionGate(limit: configuration.connectionLimit, policy: configuration.policy, route: route)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try gate.admit(channel) }
+            }
+        do {
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            return WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port)
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw .portTaken(host: host, port: port)
+        } catch {
+            throw .refused(host: host, port: port, reason: TransportFault.reason(error))
+        }
+    }
+
+    /// Stops accepting; connections that are open stay.
+    public func stopAccepting() async {
+        // Closing a listening socket twice is the only failure, and leaves what was wanted.
+        try? await channel.close()
+    }
+}

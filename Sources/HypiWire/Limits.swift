@@ -1,0 +1,49 @@
+/// Every bound of the system in one place: its unit, and what happens beyond it.
+public enum Limits {
+    /// The longest record of pi, in bytes; a longer one is logged and dropped.
+    public static let recordBytes = 64 << 20
+    /// The longest frame we send or accept, in bytes; longer messages go out in several frames, longer frames come in
+    /// as close code 1009.
+    public static let frameBytes = 16 << 20
+    /// The longest message a server accepts from a client, in bytes; beyond it the connection is closed with 1009.
+    public static let clientMessageBytes = 16 << 20
+    /// The longest message a client accepts from a server, in bytes: a record of pi and its envelope, or a snapshot.
+    public static let serverMessageBytes = 128 << 20
+    /// The longest payload of a control frame, in bytes (RFC 6455 section 5.5).
+    public static let controlPayloadBytes = 125
+    /// Bytes of request line and header fields before the upgrade; beyond it the answer is 400 and the end.
+    public static let requestHeadBytes = 16 << 10
+    /// Bytes that may wait to be written to a peer that reads slowly; beyond it the peer is closed with 1013.
+    public static let outboxBytes = 8 << 20
+    /// Refused attempts a minute from one address; further wrong ones get 429, a right token is never limited.
+    public static let refusalsPerMinute = 20
+    /// Addresses whose refusals are remembered; beyond it the oldest is forgotten.
+    public static let refusalAddresses = 4096
+    /// Connections of one server, unless `--max-connections` says otherwise; beyond it the answer is 503.
+    public static let connections = 20_000
+
+    /// Time from accepting a connection to the end of its handshake.
+    public static let handshakeSeconds: Int64 = 10
+    /// Time a peer has to answer our close frame.
+    public static let closeSeconds: Int64 = 3
+    /// Time between two pings on a quiet connection; two without any sign of life end it.
+    public static let heartbeatSeconds: Int64 = 15
+
+    /// Frames kept for slow viewers and for replay, in bytes; the oldest go first.
+    public static let replayBytes = 16 << 20
+    /// The newest part of a conversation that `init_state` carries, in bytes; the rest is `truncated`.
+    public static let initStateBytes = 500_000
+    /// A file sent with `attach_file`, decoded, in bytes; a larger one is refused in its acknowledgement.
+    public static let attachmentBytes = 10 << 20
+    /// Commands remembered by `clientMessageId`; a repeat within them is answered again and not executed again.
+    public static let rememberedCommands = 1024
+    /// Commands that wait for pi to take them; beyond it a command is refused.
+    public static let queuedCommands = 256
+    /// Bytes of pi's last words on stderr that are kept for messages.
+    public static let stderrTailBytes = 64 << 10
+
+    /// Roster events kept for reconnecting clients; a cursor older than them gets a full `init`.
+    public static let registryEvents = 4096
+    /// Requests that one registry connection may have under way; beyond it a request is refused with `busy`.
+    public static let concurrentRequests = 64
+}

@@ -1,0 +1,94 @@
+/// A registered agent: who runs where, and how it is (specs/protocol.md, section 1).
+///
+/// Absent means unknown; nothing is ever invented. Fields that this version does not know are kept and passed on.
+public struct Node: Sendable, Equatable {
+    /// Whether the agent's registration stands.
+    public enum Status: String, Sendable {
+        /// Its connection is open and alive.
+        case active
+        /// Its connection ended; the entry stays until its TTL has passed.
+        case offline
+    }
+
+    /// What an agent does right now.
+    public enum Activity: String, Sendable, CaseIterable {
+        /// pi has not answered yet.
+        case starting
+        /// Nothing runs; a prompt would start at once.
+        case idle
+        /// A turn runs.
+        case working
+        /// A dialog waits for a person.
+        case inputRequired = "input-required"
+        /// A failed request is about to be tried again.
+        case retrying
+        /// The conversation is being summarised.
+        case compacting
+        /// A guard stopped the agent; a person has to resume it.
+        case blocked
+    }
+
+    /// Unique among all machines: `<folder>-<6 characters>`.
+    public var id: String
+    /// The host name of the agent's machine.
+    public var machine: String
+    /// The folder the agent works in, absolute, on its machine.
+    public var cwd: String
+    /// The port of the agent's own endpoint.
+    public var port: Int
+    /// Whether the registration stands.
+    public var status: Status
+    /// The bridge's process id on its machine.
+    public var pid: Int?
+    /// The last sign of life, in epoch seconds.
+    public var lastSeen: Int?
+    /// When the agent's connection ended, in epoch seconds.
+    public var offlineSince: Int?
+    /// The session's display name, or the name given at start.
+    public var name: String?
+    /// pi's session id.
+    public var sessionID: String?
+    /// pi's session file, on the agent's machine.
+    public var sessionFile: String?
+    /// What the agent does.
+    public var activity: Activity?
+    /// Since when it does it, RFC 3339 with milliseconds.
+    public var activitySince: String?
+    /// `provider/model`.
+    public var model: String?
+    /// The thinking level.
+    public var thinking: String?
+    /// US dollars so far.
+    public var cost: Double?
+    /// Tokens so far.
+    public var tokens: Int?
+    /// How full the model's context is, in percent.
+    public var contextPercent: Double?
+    /// Prompts that wait.
+    public var queued: Int?
+    /// Viewers that are connected.
+    public var clients: Int?
+    /// When the bridge started, RFC 3339 with milliseconds.
+    public var startedAt: String?
+    /// The address the registry saw the agent come from.
+    public var address: String?
+    /// Whether the agent is reached through a connection that it opens itself.
+    public var tunnel: Bool?
+    /// The spawn request this agent came from.
+    public var spawnID: String?
+    /// The idempotency key of that request.
+    public var key: String?
+    /// The version of the bridge.
+    public var version: String?
+    /// Fields this version does not know, in the order they came.
+    public var extra: JSONObject = [:]
+
+    /// A node with the fields that version 1 requires.
+    public init(id: String, machine: String, cwd: String, port: Int, status: Status = .active) {
+        self.id = id
+        self.machine = machine
+        self.cwd = cwd
+        self.port = port
+        self.status = status
+    }
+}

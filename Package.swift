@@ -16,6 +16,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 /// A library below the executables, with the settings every one of them shares.
@@ -50,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
@@ -61,7 +63,7 @@ let package = Package(
         library("HypiWire", [collections, nioCore]),
         library("PiAdapter", ["HypiWire", nioCore]),
         library("HypiNet", ["HypiWire", logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
-        library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix]),
+        library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
             "HypivisorCore", ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),
         library(

@@ -15,6 +15,7 @@ public struct Backoff: Sendable {
     /// The next delay: a random one between half and all of `first * 2^n`, `longest` at most.
     ///
     /// - Parameter random: Where the jitter comes from.
+    /// - Returns: The time to wait.
     public mutating func next(using random: inout some RandomNumberGenerator) -> Duration {
         var delay = first
         for _ in 0..<attempt where delay < longest { delay *= 2 }

@@ -27,8 +27,11 @@ public struct HandshakePolicy: Sendable {
 
     /// Decides about one request; `nil` lets it in.
     ///
-    /// - Parameter isThrottled: Whether the peer's address has used up its wrong attempts; a right token is let in even
-    ///   then, so that nobody can lock the owner out.
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - isThrottled: Whether the peer's address has used up its wrong attempts; a right token is let in even then, so
+    ///     that nobody can lock the owner out.
+    /// - Returns: What to answer instead of the upgrade.
     public func refusal(of request: HandshakeRequest, isThrottled: Bool) -> Refusal? {
         let mayEnter = (token == nil || hasToken(request)) && originRefusal(of: request) == nil
         if isThrottled && !mayEnter { return .tooManyAttempts }

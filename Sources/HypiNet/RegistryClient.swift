@@ -51,6 +51,7 @@ public final class RegistryClient: Sendable {
     ///   - options: How to connect.
     ///   - keepsEvents: Whether ``events`` will be read.
     ///   - group: Where the connection's loop comes from.
+    /// - Returns: The client.
     /// - Throws: ``ConnectError``.
     public static func connect(
         to url: WebSocketURL, options: WebSocketClient.Options, keepsEvents: Bool = false,

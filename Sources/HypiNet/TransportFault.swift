@@ -22,7 +22,7 @@ enum TransportFault {
         }
     }
 
-    /// The system's text for an error number, e.g. `connection refused`.
+    /// The system's text for an error number, such as `connection refused`.
     static func message(errno code: CInt) -> String {
         String(cString: strerror(code)).lowercased()
     }

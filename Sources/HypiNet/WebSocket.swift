@@ -20,8 +20,9 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     public struct Options: Sendable {
         /// The longest message, in bytes; beyond it the connection is closed with 1009.
         public var messageLimit: Int
-        /// Bytes that may wait for a slow peer in ``WebSocket/send(_:)-(Frame)``; beyond it: close 1013. `nil`: the
-        /// caller watches ``WebSocket/isWritable`` and bounds its writes itself.
+        /// Bytes that may wait for a slow peer; beyond it the connection is closed with 1013.
+        ///
+        /// `nil`: the caller watches ``WebSocket/isWritable`` and bounds its writes itself.
         public var outboxLimit: Int?
         /// Time between pings on a quiet connection; `nil`: none are sent.
         public var heartbeat: TimeAmount?

@@ -67,6 +67,7 @@ public final class WebSocketServer: Sendable {
     ///   - configuration: Where to listen and whom to let in.
     ///   - group: The loops connections are spread over.
     ///   - route: What is behind a path; called on the connection's loop.
+    /// - Returns: The listening server.
     /// - Throws: ``BindError``; nothing listens then.
     public static func start(
         _ configuration: Configuration, on group: any EventLoopGroup,

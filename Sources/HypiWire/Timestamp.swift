@@ -1,6 +1,6 @@
 /// A point in time as the wire has it: RFC 3339 in UTC with milliseconds.
 public enum Timestamp {
-    /// The text for a number of milliseconds since the epoch, e.g. `2026-11-21T09:00:00.000Z`.
+    /// The text for a number of milliseconds since the epoch, such as `2026-11-21T09:00:00.000Z`.
     public static func text(milliseconds: Int64) -> String {
         let (days, inDay) = milliseconds.quotientAndFloorRemainder(86_400_000)
         let (year, month, day) = civil(fromDays: days)

@@ -1,0 +1,69 @@
+public import ArgumentParser
+public import HypiNet
+public import HypiWire
+import NIOCore
+
+/// How a program reaches the hypivisor; the same options everywhere.
+public struct EndpointOptions: ParsableArguments, Sendable {
+    /// The registry's URL.
+    @Option(help: ArgumentHelp("Registry to talk to (HYPIVISOR_WS).", valueName: "url"))
+    public var hypivisor: String?
+
+    /// The token file.
+    @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
+    public var tokenFile: String?
+
+    /// Whether the token may go to another machine unencrypted.
+    @Flag(help: "Send the token over plain ws:// to another machine.")
+    public var insecure = false
+
+    /// Options that were not given.
+    public init() {}
+
+    /// The port hypivisor listens on unless told otherwise.
+    public static let defaultPort = 31415
+
+    /// The registry endpoint: the option, else `HYPIVISOR_WS`, else what a hypivisor of this person has announced,
+    /// else the default port on loopback.
+    ///
+    /// - Throws: ``Failure`` with status 64 or 78 if what was given is no URL.
+    public func registry(_ environment: Environment) throws(Failure) -> WebSocketURL {
+        try resolve(environment).url
+    }
+
+    /// The token a client shows to that registry: one in its URL, else as ``TokenSource`` finds it.
+    ///
+    /// - Throws: ``Failure`` with status 78.
+    public func token(_ environment: Environment) throws(Failure) -> Token? {
+        if let token = try resolve(environment).token { return token }
+        return try TokenSource(environment: environment, optionFile: tokenFile).clientToken()
+    }
+
+    /// How a client connects.
+    ///
+    /// - Throws: ``Failure`` with status 78.
+    public func clientOptions(_ environment: Environment) throws(Failure) -> WebSocketClient.Options {
+        WebSocketClient.Options(token: try token(environment), isInsecureAllowed: insecure)
+    }
+
+    private func resolve(_ environment: Environment) throws(Failure) -> (url: WebSocketURL, token: Token?) {
+        if let hypivisor { return try Self.parse(hypivisor, from: "--hypivisor", .usage) }
+        if let text = environment["HYPIVISOR_WS"] { return try Self.parse(text, from: "HYPIVISOR_WS", .configuration) }
+        let announced = try DiscoveryFile(environment: environment).read()
+        return (announced ?? WebSocketURL(host: "127.0.0.1", port: Self.defaultPort, path: "/ws"), nil)
+    }
+
+    /// Takes a full URL, or `host[:port]`, or a version 1 URL with the token in its query.
+    private static func parse(
+        _ text: String, from source: String, _ status: ExitStatus
+    ) throws(Failure) -> (url: WebSocketURL, token: Token?) {
+        let full = text.contains("://") ? text : "ws://" + text + (text.contains(":") ? "" : ":\(defaultPort)")
+        guard var url = WebSocketURL(full) else {
+            throw Failure(status, "\(source) is not a WebSocket URL", hint: "such as ws://127.0.0.1:\(defaultPort)/ws")
+        }
+        let token = url.query.flatMap { PercentCoding.value(of: "token", inQuery: $0) }.flatMap { Token($0) }
+        url.query = nil
+        if url.path == "/" { url.path = "/ws" }
+        return (url, token)
+    }
+}

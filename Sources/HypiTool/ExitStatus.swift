@@ -1,0 +1,144 @@
+import HypiNet
+import HypiWire
+
+/// What a program's exit status says (specs/requirements.md, X-EXIT); the numbers follow sysexits(3).
+public struct ExitStatus: RawRepresentable, Sendable, Hashable {
+    /// The number the shell sees.
+    public var rawValue: Int32
+
+    /// A status from its number.
+    public init(rawValue: Int32) {
+        self.rawValue = rawValue
+    }
+
+    /// Done.
+    public static let success = ExitStatus(rawValue: 0)
+    /// A true negative, or the agent's own failure.
+    public static let failure = ExitStatus(rawValue: 1)
+    /// The command line is wrong.
+    public static let usage = ExitStatus(rawValue: 64)
+    /// An input record is wrong.
+    public static let badInput = ExitStatus(rawValue: 65)
+    /// The hypivisor or the agent cannot be reached.
+    public static let unreachable = ExitStatus(rawValue: 69)
+    /// A defect of ours.
+    public static let defect = ExitStatus(rawValue: 70)
+    /// The system refused.
+    public static let system = ExitStatus(rawValue: 71)
+    /// Something cannot be created.
+    public static let cannotCreate = ExitStatus(rawValue: 73)
+    /// Reading or writing failed.
+    public static let inputOutput = ExitStatus(rawValue: 74)
+    /// Busy: try again.
+    public static let tryAgain = ExitStatus(rawValue: 75)
+    /// The peer broke the protocol.
+    public static let peerProtocol = ExitStatus(rawValue: 76)
+    /// Refused: token or origin.
+    public static let refused = ExitStatus(rawValue: 77)
+    /// Configuration or environment is wrong.
+    public static let configuration = ExitStatus(rawValue: 78)
+    /// The tool's own `--timeout` passed.
+    public static let timedOut = ExitStatus(rawValue: 124)
+}
+
+/// Why a program cannot do what it was asked: one line for people, one status for scripts.
+public struct Failure: Error, Sendable, Equatable {
+    /// The exit status.
+    public var status: ExitStatus
+    /// What failed, on what, and why; no period.
+    public var message: String
+    /// What would help, if anything is known to.
+    public var hint: String?
+
+    /// A failure.
+    public init(_ status: ExitStatus, _ message: String, hint: String? = nil) {
+        self.status = status
+        self.message = message
+        self.hint = hint
+    }
+
+    /// The line behind the tool's name.
+    public var line: String {
+        (message + (hint.map { " (\($0))" } ?? "")).withoutControlCharacters
+    }
+}
+
+extension Failure {
+    /// Turns any error a tool meets into words and a status; the only place that does.
+    public init(_ error: any Error) {
+        switch error {
+        case let error as Failure: self = error
+        case let error as ConnectError: self.init(connecting: error)
+        case let error as RegistryFault: self.init(registry: error)
+        case let error as MessageStream.ConnectionLost: self.init(lost: error.closure)
+        case let error as RegistryClient.ProtocolFault:
+            self.init(.peerProtocol, "the peer broke the protocol: \(error.reason)")
+        case let error as WebSocketServer.BindError: self.init(binding: error)
+        case is CancellationError: self.init(.defect, "cancelled")
+        default: self.init(.defect, "unexpected error: \(error)")
+        }
+    }
+
+    private init(connecting error: ConnectError) {
+        switch error {
+        case .unreachable(let url, let reason):
+            self.init(.unreachable, "cannot reach \(url): \(reason)", hint: Self.startHint(url))
+        case .timedOut(let url):
+            self.init(.unreachable, "cannot reach \(url): timed out", hint: "see --timeout")
+        case .refused(let url, let status, let message):
+            let isEntry = error.isRefusedEntry
+            self.init(isEntry ? .refused : .peerProtocol, "\(url) answered \(status): \(message)")
+        case .notWebSocket(let url):
+            self.init(.peerProtocol, "\(url) does not speak WebSocket", hint: "another program may have this port")
+        case .tokenInTheClear(let url):
+            self.init(
+                .refused, "will not send the token to \(url.host) unencrypted",
+                hint: "use wss:// or an ssh tunnel, or --insecure on a network you trust")
+        case .secureUnsupported(let url):
+            self.init(.usage, "cannot open \(url): this build has no TLS", hint: "use an ssh tunnel to ws://127.0.0.1")
+        }
+    }
+
+    private static func startHint(_ url: WebSocketURL) -> String {
+        url.path == "/ws" && url.isLoopback ? "start it with 'hypivisor'" : "is it running, and is the port right?"
+    }
+
+    private init(registry fault: RegistryFault) {
+        let status: ExitStatus
+        switch fault.code {
+        case .invalidParams, .outsideRoots: status = .usage
+        case .notFound: status = .failure
+        case .offline, .unreachable: status = .unreachable
+        case .busy: status = .tryAgain
+        case .forbidden: status = .refused
+        case .spawnFailed: status = .failure
+        case .systemError: status = .system
+        default: status = .peerProtocol
+        }
+        self.init(status, fault.message)
+    }
+
+    private init(lost closure: Closure) {
+        let reason = closure.reason.isEmpty ? "" : ": \(closure.reason)"
+        switch closure.code {
+        case .goingAway: self.init(.unreachable, "the connection was closed by the server\(reason)")
+        case .tryAgainLater: self.init(.tryAgain, "the server asks to come back later\(reason)")
+        case .abnormal: self.init(.unreachable, "the connection was lost\(reason)")
+        default: self.init(.peerProtocol, "the connection was closed with code \(closure.code.rawValue)\(reason)")
+        }
+    }
+
+    private init(binding error: WebSocketServer.BindError) {
+        switch error {
+        case .portTaken(let host, let port):
+            self.init(
+                .cannotCreate, "cannot listen on \(host):\(port): address already in use",
+                hint: "choose another with --port, or 0 for any")
+        case .refused(let host, let port, let reason):
+            self.init(.cannotCreate, "cannot listen on \(host):\(port): \(reason)")
+        case .openWithoutToken(let host):
+            self.init(
+                .configuration, "will not listen on \(host) without a token", hint: "--no-auth works on loopback only")
+        }
+    }
+}

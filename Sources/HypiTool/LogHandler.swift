@@ -1,0 +1,78 @@
+import HypiWire
+public import Logging
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// How log lines look.
+public enum LogFormat: String, Sendable, CaseIterable {
+    /// `time level component: message key=value`.
+    case text
+    /// One JSON object a line; a defect of ours carries `"needsHardening":true`.
+    case json
+}
+
+/// Writes log lines to standard error, whole lines at once.
+///
+/// Levels mean: `error` a defect of ours, `warning` trouble from outside, `info` what an operator wants to see,
+/// `debug` everything else. Tokens never get here, prompts' texts not above `debug`.
+public struct LineLogHandler: Logging.LogHandler {
+    /// What is left out below it.
+    public var logLevel: Logger.Level
+    /// Fields of every line.
+    public var metadata: Logger.Metadata = [:]
+    private let component: String
+    private let format: LogFormat
+
+    /// A handler for a component.
+    public init(component: String, level: Logger.Level, format: LogFormat) {
+        self.component = component
+        logLevel = level
+        self.format = format
+    }
+
+    /// One field.
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    /// Writes one line.
+    public func log(event: LogEvent) {
+        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        let time = Timestamp.text(milliseconds: WallClock.milliseconds())
+        let line: [UInt8]
+        switch format {
+        case .text:
+            let pairs = fields.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined()
+            line = Array("\(time) \(event.level) \(component): \(event.message)\(pairs)".withoutControlCharacters.utf8)
+        case .json:
+            var object: JSONObject = [
+                "ts": .string(time), "level": .string("\(event.level)"), "component": .string(component),
+                "msg": .string("\(event.message)"),
+            ]
+            for field in fields { object[field.key] = .string("\(field.value)") }
+            if event.level >= .error { object["needsHardening"] = true }
+            line = JSON.object(object).bytes
+        }
+        // Where the log cannot be written there is nowhere to say so, and an agent must not die of a full disk.
+        _ = StandardOutput.writeAll(line + [UInt8(ascii: "\n")], to: STDERR_FILENO)
+    }
+
+    private static func quoted(_ value: String) -> String {
+        value.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" }) ? JSON.string(value).text : value
+    }
+}
+
+/// The time of day.
+public enum WallClock {
+    /// Milliseconds since the epoch.
+    public static func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

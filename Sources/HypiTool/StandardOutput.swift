@@ -1,0 +1,70 @@
+public import HypiWire
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Standard output: data, and nothing else; whole records, written at once.
+///
+/// A reader that has gone (`| head -1`) ends the tool as SIGPIPE would, quietly; a full disk or a closed descriptor is
+/// a ``Failure`` with status 74, never a success.
+public enum StandardOutput {
+    /// Whether a person looks at it.
+    public static var isTerminal: Bool {
+        isatty(STDOUT_FILENO) == 1
+    }
+
+    /// Writes one NDJSON record.
+    ///
+    /// - Throws: ``Failure`` with status 74.
+    public static func write(record: JSON) throws(Failure) {
+        try write(record.record)
+    }
+
+    /// Writes text as it is.
+    ///
+    /// - Throws: ``Failure`` with status 74.
+    public static func write(_ text: String) throws(Failure) {
+        try write(Array(text.utf8))
+    }
+
+    /// Writes bytes, all of them.
+    ///
+    /// - Throws: ``Failure`` with status 74.
+    public static func write(_ bytes: [UInt8]) throws(Failure) {
+        let code = writeAll(bytes, to: STDOUT_FILENO)
+        if code == EPIPE { SignalExit.raise(SIGPIPE) }
+        guard code == 0 else {
+            throw Failure(
+                .inputOutput, "cannot write to standard output: \(String(cString: strerror(code)).lowercased())")
+        }
+    }
+
+    /// Writes bytes to a descriptor, waiting where it is non-blocking.
+    ///
+    /// - Returns: 0, or the system's error number.
+    static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes { raw -> Int in
+                #if canImport(Glibc)
+                    Glibc.write(descriptor, raw.baseAddress?.advanced(by: offset), raw.count - offset)
+                #else
+                    Darwin.write(descriptor, raw.baseAddress?.advanced(by: offset), raw.count - offset)
+                #endif
+            }
+            if count >= 0 {
+                offset += count
+            } else if errno == EAGAIN {
+                // Somebody who shares the descriptor made it non-blocking; wait for room.
+                var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&request, 1, -1)
+            } else if errno != EINTR {
+                return errno
+            }
+        }
+        return 0
+    }
+}

@@ -17,6 +17,7 @@ let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 /// A library below the executables, with the settings every one of them shares.
@@ -51,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
@@ -60,19 +62,23 @@ let package = Package(
         .systemLibrary(
             name: "CReadline", pkgConfig: "readline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
         .target(name: "CPlatform"),
-        library("HypiWire", [collections, nioCore]),
+        library("HypiWire", [nioCore]),
         library("PiAdapter", ["HypiWire", nioCore]),
-        library("HypiNet", ["HypiWire", logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
+        library(
+            "HypiNet", ["HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
         library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
             "HypivisorCore", ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),
         library(
             "PiSocketCore",
-            ["HypiNet", "HypiWire", "PiAdapter", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),
+            [
+                "HypiNet", "HypiWire", "PiAdapter", "CPlatform", collections, logging, nioCore, nioPosix, subprocess,
+                system,
+            ]),
         library("ChatCore", ["HypiNet", "HypiWire", "PiAdapter", nioCore]),
         library("PiDemoCore", ["HypiWire", "CPlatform", nioCore]),
         tool("hypivisor", ["HypivisorCore", logging]),
-        tool("pi-socket", ["PiSocketCore", logging]),
+        tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioPosix, unixSignals]),
         tool("hypi-ls", ["HypiNet", "HypiWire"]),
         tool("hypi-attach", ["ChatCore"]),
         tool("hypi-spawn", ["HypiNet", "HypiWire"]),

@@ -123,13 +123,26 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Writes bytes that are finished, unmasked frames already; for servers that encode once for many viewers.
     ///
+    /// On a connection that we dialled (a tunnel) every frame is masked first, which costs a copy.
+    ///
     /// - Parameter bytes: Whole frames.
-    public func write(bytes: ByteBuffer) {
+    public func write(frames bytes: ByteBuffer) {
+        guard role == .client else { return write(bytes: bytes) }
+        var decoder = FrameDecoder(role: .client)
+        decoder.append(bytes)
+        // What we encoded ourselves decodes without a fault.
+        while let frame = try? decoder.next() { send(frame) }
+    }
+
+    private func write(bytes: ByteBuffer) {
         guard state == .open, let context else { return }
         let count = bytes.readableBytes
-        if let limit = options.outboxLimit, outboxBytes > 0, outboxBytes + count > limit {
-            close(.tryAgainLater, reason: "reads too slowly")
+        guard let limit = options.outboxLimit else {
+            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
             return
+        }
+        if outboxBytes > 0, outboxBytes + count > limit {
+            return close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
         }
         outboxBytes += count
         let written = context.eventLoop.makePromise(of: Void.self)
@@ -159,13 +172,20 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     // MARK: Closing
 
-    /// Starts the close handshake; the peer has ``Limits/closeSeconds`` to answer.
-    public func close(_ code: CloseCode, reason: String = "") {
+    /// Starts the close handshake.
+    ///
+    /// - Parameters:
+    ///   - code: Why, for programs.
+    ///   - reason: Why, for people.
+    ///   - deadline: How long the peer has to answer before the connection is dropped.
+    public func close(
+        _ code: CloseCode, reason: String = "", deadline: TimeAmount = .seconds(Limits.closeSeconds)
+    ) {
         guard state == .open, let context else { return }
         _ = writeClose(Closure(code: code, reason: reason), context)
         state = .closing
         stopHeartbeat()
-        dropAfter(.seconds(Limits.closeSeconds))
+        dropAfter(deadline)
     }
 
     /// Ends the connection at once, without a close handshake.

@@ -38,6 +38,13 @@ public struct Environment: Sendable {
         return value
     }
 
+    /// The variables without what opens sockets: for pi, whose environment its tools can send anywhere, and for hooks.
+    public var withoutSecrets: [String: String] {
+        variables.filter { name, value in
+            name != "HYPI_TOKEN" && !(name == "HYPIVISOR_WS" && value.contains("token="))
+        }
+    }
+
     /// The person's home folder.
     ///
     /// - Throws: ``Failure`` with status 78 if neither `HOME` nor the user database has one.

@@ -1,3 +1,4 @@
+public import ArgumentParser
 import HypiWire
 public import Logging
 
@@ -7,8 +8,33 @@ public import Logging
     import Darwin
 #endif
 
-/// How log lines look.
-public enum LogFormat: String, Sendable, CaseIterable {
+/// How much is logged, as `--log-level` takes it.
+public enum LogLevel: String, ExpressibleByArgument, Sendable, CaseIterable {
+    /// Everything.
+    case trace
+    /// What helps to find a fault.
+    case debug
+    /// What an operator wants to see.
+    case info
+    /// Trouble from outside.
+    case warning
+    /// Defects of ours.
+    case error
+
+    /// The level of the logging library.
+    public var level: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+/// How log lines look, as `--log-format` takes it.
+public enum LogFormat: String, ExpressibleByArgument, Sendable, CaseIterable {
     /// `time level component: message key=value`.
     case text
     /// One JSON object a line; a defect of ours carries `"needsHardening":true`.

@@ -20,8 +20,16 @@ public enum SignalExit {
         exit(128 + number)
     }
 
+    /// The end of the terminal.
+    public static let hangup = SIGHUP
+
+    /// Ignores a signal from here on.
+    public static func ignore(_ number: CInt) {
+        signal(number, SIG_IGN)
+    }
+
     /// Keeps a peer's or reader's departure from killing us; writes then fail with EPIPE.
     public static func ignoreBrokenPipes() {
-        signal(SIGPIPE, SIG_IGN)
+        ignore(SIGPIPE)
     }
 }

@@ -1,0 +1,92 @@
+public import HypiWire
+import NIOCore
+
+/// Derives from pi's records what the agent is doing.
+///
+/// Idle means `agent_settled` where pi has it (0.84 and later, told by `willRetry` in `agent_end`), else `agent_end`.
+/// A run can also end without either: a new session, a switch and a compaction cut it off, and their answers are the
+/// only sign. Pure: records in, an activity out.
+public struct ActivityTracker: Sendable {
+    private var hasAnswered = false
+    private var isRunning = false
+    private var isRetrying = false
+    private var isCompacting = false
+    private var isBlocked = false
+    private var openDialogs = 0
+
+    /// pi was started and has not answered.
+    public init() {}
+
+    /// What the agent does.
+    public var activity: Node.Activity {
+        if isBlocked { return .blocked }
+        if openDialogs > 0 { return .inputRequired }
+        if !hasAnswered { return .starting }
+        if isCompacting { return .compacting }
+        if isRetrying { return .retrying }
+        return isRunning ? .working : .idle
+    }
+
+    /// Whether a run is under way: a prompt sent now would be queued.
+    public var isBusy: Bool {
+        isRunning || isRetrying
+    }
+
+    /// Takes the next record.
+    public mutating func apply(_ record: PiRecord) {
+        switch record.kind {
+        case .agentStart:
+            isRunning = true
+            isRetrying = false
+        case .agentEnd:
+            // With `willRetry` present, whatever its value, `agent_settled` has the last word.
+            if record.value(of: "willRetry") == nil { isRunning = false }
+        case .agentSettled: endRun()
+        case .retryStart: isRetrying = true
+        case .retryEnd: isRetrying = false
+        case .compactionStart, .autoCompactionStart: isCompacting = true
+        case .compactionEnd, .autoCompactionEnd: isCompacting = false
+        default: break
+        }
+    }
+
+    /// Takes pi's answer to a command.
+    public mutating func answered(_ command: String, success: Bool) {
+        hasAnswered = true
+        switch command {
+        case "compact":
+            isCompacting = false
+            if success { endRun() }
+        case "new_session", "switch_session": if success { endRun() }
+        default: break
+        }
+    }
+
+    /// Takes what `get_state` says; it corrects whatever was missed.
+    public mutating func corrected(isStreaming: Bool, isCompacting: Bool) {
+        hasAnswered = true
+        // Between a failed attempt and the next one pi says it does not stream, and is not done either.
+        if !isRetrying { isRunning = isStreaming }
+        self.isCompacting = isCompacting
+    }
+
+    /// A command went to pi that works in silence (`compact` before 0.84 has no events).
+    public mutating func sent(_ command: String) {
+        if command == "compact" { isCompacting = true }
+    }
+
+    /// How many dialogs wait for a person.
+    public mutating func setOpenDialogs(_ count: Int) {
+        openDialogs = count
+    }
+
+    /// Whether a guard holds the agent back.
+    public mutating func setBlocked(_ isBlocked: Bool) {
+        self.isBlocked = isBlocked
+    }
+
+    private mutating func endRun() {
+        isRunning = false
+        isRetrying = false
+    }
+}

@@ -1,0 +1,125 @@
+import HypiWire
+public import NIOCore
+
+/// The assistant message that is being streamed, as far as it has come.
+///
+/// Not a copy of the conversation: it lives from `message_start` to `message_end`, for viewers that arrive in between.
+/// Text is put together from deltas by `contentIndex` (the start record may already hold the first delta's text), and
+/// without decoding: the escaped content of JSON strings can be joined as it is.
+public struct PartialMessage: Sendable {
+    private enum Block: Sendable {
+        /// Escaped string content of a text or thinking block.
+        case text(kind: String, content: ByteBuffer)
+        /// A tool call: its id and name as raw values where they are known, then the arguments' text so far.
+        case toolCall(id: ByteBuffer?, name: ByteBuffer?)
+        /// A finished block as raw JSON.
+        case finished(ByteBuffer)
+    }
+
+    /// The raw `message` of `message_start`.
+    private let start: ByteBuffer
+    /// The newest update of a pi that repeats the whole message; makes ``blocks`` unnecessary.
+    private var cumulative: ByteBuffer?
+    private var blocks: [Int: Block] = [:]
+
+    /// A message from its `message_start` record; `nil` if that is not an assistant's.
+    public init?(_ record: PiRecord) {
+        guard record.kind == .messageStart, let message = record.value(of: "message"),
+            let role = message.value(of: "role"), role == ByteBuffer(string: "\"assistant\"")
+        else { return nil }
+        start = message
+    }
+
+    /// Takes one `message_update`.
+    public mutating func apply(_ record: PiRecord) {
+        if cumulative != nil || blocks.isEmpty, record.isCumulative {
+            cumulative = record.line
+            return
+        }
+        guard let event = record.value(of: "assistantMessageEvent"), let type = event.value(of: "type")?.quoted,
+            let index = event.value(of: "contentIndex").flatMap({ Int(String(buffer: $0)) })
+        else { return }
+        switch type {
+        case "text_start", "thinking_start":
+            blocks[index] = .text(kind: String(type.dropLast("_start".count)), content: ByteBuffer())
+        case "text_delta", "thinking_delta":
+            append(event.value(of: "delta"), to: index, kind: String(type.dropLast("_delta".count)))
+        case "text_end", "thinking_end":
+            guard let content = event.value(of: "content")?.unquoted else { return }
+            blocks[index] = .text(kind: String(type.dropLast("_end".count)), content: content)
+        case "toolcall_start":
+            blocks[index] = .toolCall(id: event.value(of: "id"), name: event.value(of: "toolName"))
+        case "toolcall_end":
+            if let call = event.value(of: "toolCall") { blocks[index] = .finished(call) }
+        default: break
+        }
+    }
+
+    /// The message so far, as raw JSON of an assistant message.
+    public var message: ByteBuffer {
+        if let message = cumulative?.value(of: "message") { return message }
+        guard !blocks.isEmpty else { return start }
+        return start.replacingValue(of: "content", with: content)
+    }
+
+    private mutating func append(_ delta: ByteBuffer?, to index: Int, kind: String) {
+        guard let delta = delta?.unquoted else { return }
+        var content = ByteBuffer()
+        // Taken out first, so that the bytes are appended in place.
+        if case .text(_, let soFar)? = blocks.removeValue(forKey: index) { content = soFar }
+        content.writeImmutableBuffer(delta)
+        blocks[index] = .text(kind: kind, content: content)
+    }
+
+    private var content: ByteBuffer {
+        var array = ByteBuffer(string: "[")
+        for (offset, block) in blocks.sorted(by: { $0.key < $1.key }).enumerated() {
+            if offset > 0 { array.writeString(",") }
+            switch block.value {
+            case .text(let kind, let content):
+                array.writeString("{\"type\":\"\(kind)\",\"\(kind)\":\"")
+                array.writeImmutableBuffer(content)
+                array.writeString("\"}")
+            case .toolCall(let id, let name):
+                array.writeString("{\"type\":\"toolCall\",\"id\":")
+                array.writeImmutableBuffer(id ?? ByteBuffer(string: "\"\""))
+                array.writeString(",\"name\":")
+                array.writeImmutableBuffer(name ?? ByteBuffer(string: "\"\""))
+                array.writeString(",\"arguments\":{}}")
+            case .finished(let raw): array.writeImmutableBuffer(raw)
+            }
+        }
+        array.writeString("]")
+        return array
+    }
+}
+
+extension ByteBuffer {
+    /// The content of a raw JSON string, still escaped; `nil` if this is not one.
+    fileprivate var unquoted: ByteBuffer? {
+        guard readableBytes >= 2, getInteger(at: readerIndex, as: UInt8.self) == UInt8(ascii: "\"") else { return nil }
+        return getSlice(at: readerIndex + 1, length: readableBytes - 2)
+    }
+
+    /// The content of a raw JSON string that needs no unescaping, as text.
+    fileprivate var quoted: String? {
+        unquoted.map { String(buffer: $0) }
+    }
+
+    /// A copy of the object in the readable bytes with one member's value replaced.
+    package func replacingValue(of key: StaticString, with value: ByteBuffer) -> ByteBuffer {
+        let range = withUnsafeReadableBytes { bytes in
+            var scanner = KeyScanner(bytes)
+            return scanner.value(of: key)
+        }
+        guard let range, let head = getSlice(at: readerIndex, length: range.lowerBound),
+            let tail = getSlice(at: readerIndex + range.upperBound, length: readableBytes - range.upperBound)
+        else { return self }
+        var result = ByteBuffer()
+        result.reserveCapacity(head.readableBytes + value.readableBytes + tail.readableBytes)
+        result.writeImmutableBuffer(head)
+        result.writeImmutableBuffer(value)
+        result.writeImmutableBuffer(tail)
+        return result
+    }
+}

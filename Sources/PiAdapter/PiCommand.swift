@@ -1,0 +1,116 @@
+public import HypiWire
+public import NIOCore
+
+/// Commands for pi's stdin, and what has to be known of those that viewers send (pi's `docs/rpc-commands.md`).
+public enum PiCommand {
+    /// How a command has to be handled on its way to pi.
+    public enum Handling: Sendable, Equatable {
+        /// Starts or joins a run: one at a time, always with `streamingBehavior`.
+        case prompt
+        /// Stops a run: waits until the run before it has begun.
+        case abort
+        /// Replaces or cuts off the conversation: state has to be taken afresh.
+        case replacesSession
+        /// Changes what the roster shows.
+        case changesState
+        /// Goes through.
+        case plain
+    }
+
+    /// How a command of this type is handled.
+    public static func handling(_ type: String) -> Handling {
+        switch type {
+        case "prompt": .prompt
+        case "abort": .abort
+        case "new_session", "switch_session", "fork", "compact": .replacesSession
+        case "set_model", "cycle_model", "set_thinking_level", "cycle_thinking_level", "set_session_name", "steer",
+            "follow_up", "clear_queue":
+            .changesState
+        default: .plain
+        }
+    }
+
+    /// Whether a command makes the agent work, so that one that stops or is blocked refuses it.
+    public static func startsWork(_ type: String) -> Bool {
+        ["prompt", "steer", "follow_up", "bash"].contains(type)
+    }
+
+    /// Whether a failure of this command comes back without its id, as `command: "parse"` (records real-0.58.3, trap 1).
+    public static func failsWithoutID(_ type: String) -> Bool {
+        switch type {
+        case "prompt", "get_state", "get_messages", "get_commands", "get_session_stats", "abort": false
+        default: true
+        }
+    }
+
+    /// `get_state`, `get_messages` and the like: a command with nothing but its type.
+    public static func query(_ type: String, id: String) -> ByteBuffer {
+        JSON.object(["id": .string(id), "type": .string(type)]).buffer
+    }
+
+    /// A prompt from plain text.
+    public static func prompt(_ text: String, images: [JSON] = []) -> JSONObject {
+        var command: JSONObject = ["type": "prompt", "message": .string(text)]
+        if !images.isEmpty { command["images"] = .array(images) }
+        return command
+    }
+
+    /// A command as it goes to pi: our id, and `streamingBehavior` for prompts that do not say.
+    ///
+    /// A real pi refuses a prompt in mid-run without it, and takes it while idle (record 06-idle-followup).
+    public static func line(_ command: JSONObject, id: String) -> ByteBuffer {
+        var command = command
+        command["id"] = .string(id)
+        if command["type"]?.string == "prompt", command["streamingBehavior"]?.string == nil {
+            command["streamingBehavior"] = "followUp"
+        }
+        return JSON.object(command).buffer
+    }
+}
+
+/// What pi's `get_state` answers, as far as we look at it.
+public struct PiState: Sendable, Equatable {
+    /// The whole answer, for viewers.
+    public var raw: JSON
+    /// Whether a run is under way.
+    public var isStreaming: Bool { raw["isStreaming"]?.bool ?? false }
+    /// Whether the conversation is being summarised.
+    public var isCompacting: Bool { raw["isCompacting"]?.bool ?? false }
+    /// The session's file, if it has one.
+    public var sessionFile: String? { raw["sessionFile"]?.string }
+    /// The session's id.
+    public var sessionID: String? { raw["sessionId"]?.string }
+    /// The session's display name.
+    public var sessionName: String? { raw["sessionName"]?.string }
+    /// `provider/model`.
+    public var model: String? {
+        guard let id = raw["model"]?["id"]?.string else { return nil }
+        return raw["model"]?["provider"]?.string.map { "\($0)/\(id)" } ?? id
+    }
+    /// The thinking level.
+    public var thinkingLevel: String? { raw["thinkingLevel"]?.string }
+    /// Messages that wait.
+    public var pendingMessageCount: Int? { raw["pendingMessageCount"]?.int }
+
+    /// A state from the `data` of the answer.
+    public init(_ data: JSON) {
+        raw = data
+    }
+}
+
+/// What pi's `get_session_stats` answers, as far as we look at it.
+public struct PiStats: Sendable, Equatable {
+    /// US dollars.
+    public var cost: Double?
+    /// Tokens of all kinds.
+    public var tokens: Int?
+    /// How full the context is, in percent.
+    public var contextPercent: Double?
+
+    /// Statistics from the `data` of the answer.
+    public init(_ data: JSON) {
+        cost = data["cost"]?.double
+        tokens = data["tokens"]?["total"]?.int
+        contextPercent = data["contextUsage"]?["percent"]?.double
+    }
+}

@@ -1,0 +1,246 @@
+import HypiNet
+import HypiWire
+import Logging
+import NIOCore
+import NIOPosix
+import PiAdapter
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What one bridge keeps on its loop around the hub: the process, the timers, the node as the roster shows it.
+///
+/// Not Sendable, like the hub: the loop is its owner.
+final class Bridge: SessionHubDelegate, PiProcess.Owner {
+    /// What the bridge tells its main task.
+    enum Signal: Sendable {
+        /// pi answered for the first time.
+        case ready
+        /// Somebody asked the agent to end.
+        case stop(force: Bool)
+    }
+
+    private let options: PiSocketOptions
+    private let eventLoop: any EventLoop
+    private let report: NodeReport
+    private let hooks: AsyncStream<HookRunner.Event>.Continuation?
+    private let signals: AsyncStream<Signal>.Continuation
+    private let children: OwnChildren
+    private let logger: Logger
+    private var hub: SessionHub?
+    private var process: PiProcess?
+    private var hasAnswered = false
+    private var stopTimer: Scheduled<Void>?
+    private var turnTimer: Scheduled<Void>?
+    private var idleTimer: Scheduled<Void>?
+    private var activity = Node.Activity.starting
+    private var viewerCount = 0
+    /// The file of pi's session, for starting it again after a crash.
+    private(set) var sessionFile: String?
+    private(set) var isStopping = false
+
+    init(
+        _ options: PiSocketOptions, on eventLoop: any EventLoop, report: NodeReport,
+        hooks: AsyncStream<HookRunner.Event>.Continuation?, signals: AsyncStream<Signal>.Continuation,
+        children: OwnChildren, logger: Logger
+    ) {
+        self.options = options
+        self.eventLoop = eventLoop
+        self.report = report
+        self.hooks = hooks
+        self.signals = signals
+        self.children = children
+        self.logger = logger
+        let configuration = SessionConfiguration(
+            id: options.id, boot: Self.randomName(), cwd: options.cwd, replayBytes: options.replayBytes,
+            uiTimeout: options.uiTimeout.map { TimeAmount($0) },
+            guards: GuardLimits(cost: options.maxCost, turn: options.maxTurn, repeats: options.maxRepeats))
+        hub = SessionHub(configuration: configuration, eventLoop: eventLoop, logger: logger, delegate: self)
+    }
+
+    static func randomName() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
+    /// An endpoint for a new viewer.
+    func makeViewer(offersSession: Bool) -> (any WebSocketEndpoint)? {
+        hub.map { Viewer(id: $0.nextViewerID(), hub: $0, offersSession: offersSession) }
+    }
+
+    // MARK: pi
+
+    func piStarted(_ process: PiProcess) {
+        self.process = process
+        hub?.started(process)
+        if isStopping { process.closeInput() }
+    }
+
+    func piWrote(_ bytes: ByteBuffer) {
+        hub?.received(bytes)
+    }
+
+    func piOutputEnded() {
+        hub?.outputEnded()
+    }
+
+    /// pi is gone: whether to start it again was decided elsewhere.
+    func piExited(_ exit: PiExit, isRestarting: Bool) {
+        process = nil
+        hub?.piExited(exit, isRestarting: isRestarting)
+        if !exit.isClean, !isStopping { fire("error", ["detail": .string("pi ended: \(exit.how)")]) }
+    }
+
+    /// Whether pi has ever answered: before that, its end is a failure to start.
+    var isUp: Bool {
+        hasAnswered
+    }
+
+    // MARK: Stopping
+
+    /// Lets pi end its turn, then asks it, then ends it.
+    func stop(force: Bool) {
+        if isStopping && !force { return }
+        isStopping = true
+        hub?.beginStopping()
+        stopTimer?.cancel()
+        process?.closeInput()
+        if force { return terminate() }
+        stopTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(options.grace)) { self.terminate() }
+    }
+
+    private func terminate() {
+        process?.signal(SIGTERM)
+        stopTimer = eventLoop.assumeIsolated().scheduleTask(in: .seconds(3)) { self.process?.signal(SIGKILL) }
+    }
+
+    /// The last words to viewers and hooks.
+    func end(_ reason: String) {
+        stopTimer?.cancel()
+        turnTimer?.cancel()
+        idleTimer?.cancel()
+        hub?.closeViewers(.goingAway, reason)
+        fire("exit", ["detail": .string(reason)])
+        hooks?.finish()
+        // The hub holds us as its delegate.
+        hub = nil
+    }
+
+    // MARK: SessionHubDelegate
+
+    func hub(activity: Node.Activity, queued: Int) {
+        if activity != .starting, !hasAnswered {
+            hasAnswered = true
+            signals.yield(.ready)
+            fire("ready", [:])
+        }
+        let isNew = activity != self.activity
+        self.activity = activity
+        report.change { node in
+            if isNew || node.activity == nil {
+                node.activity = activity
+                node.activitySince = Timestamp.text(milliseconds: Self.now())
+            }
+            node.queued = queued
+        }
+        guard isNew else { return }
+        watchTurn()
+        watchIdleness()
+    }
+
+    func hub(state: PiState) {
+        sessionFile = state.sessionFile
+        report.change { node in
+            node.sessionID = state.sessionID
+            node.sessionFile = state.sessionFile
+            node.name = state.sessionName ?? options.name
+            node.model = state.model
+            node.thinking = state.thinkingLevel
+        }
+    }
+
+    func hub(stats: PiStats) {
+        report.change { node in
+            node.cost = stats.cost
+            node.tokens = stats.tokens
+            node.contextPercent = stats.contextPercent
+        }
+    }
+
+    func hub(viewerCount: Int) {
+        self.viewerCount = viewerCount
+        report.change { $0.clients = viewerCount }
+        watchIdleness()
+    }
+
+    func hub(happened: SessionHappening) {
+        switch happened {
+        case .settled:
+            fire("settled", [:])
+            // What a tool left behind and has ended since is ours to collect.
+            if let own = children.known { OrphanReaper.collect(except: own) }
+        case .inputRequired(let record): fire("input-required", ["request": (try? JSON(parsing: record)) ?? .null])
+        case .guarded(let trip): fire("guard", ["guard": .string(trip.name), "detail": .string(trip.detail)])
+        }
+    }
+
+    func hub(stopRequested force: Bool) {
+        signals.yield(.stop(force: force))
+    }
+
+    func runBlocking<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value) -> Void) {
+        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop, work).assumeIsolated().whenComplete { result in
+            // The singleton pool is never shut down.
+            if case .success(let value) = result { then(value) }
+        }
+    }
+
+    // MARK: Timers
+
+    /// `--max-turn`: one timer for the run that goes on.
+    private func watchTurn() {
+        turnTimer?.cancel()
+        turnTimer = nil
+        guard let limit = options.maxTurn, activity == .working else { return }
+        turnTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
+            self.hub?.trippedGuard(GuardTrip(name: "max-turn", detail: "a run has taken longer than \(limit)"))
+        }
+    }
+
+    /// `--idle-exit`: counts while nobody watches and nothing runs.
+    private func watchIdleness() {
+        idleTimer?.cancel()
+        idleTimer = nil
+        guard let limit = options.idleExit, activity == .idle, viewerCount == 0 else { return }
+        idleTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
+            self.signals.yield(.stop(force: false))
+        }
+    }
+
+    private func fire(_ name: String, _ record: JSONObject) {
+        guard let hooks else { return }
+        let event = HookRunner.Event(name: name, record: record, node: report.current)
+        if case .dropped = hooks.yield(event) { logger.warning("hook is too slow: an event was dropped") }
+    }
+
+    static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+extension PiExit {
+    /// How it ended, as part of a sentence.
+    var how: String {
+        if let signal { return "killed by signal \(signal)" }
+        return "exit status \(code ?? 0)"
+    }
+
+    /// The last line it wrote to stderr.
+    var lastLine: String {
+        lastWords.split(separator: "\n").last.map(String.init) ?? ""
+    }
+}

@@ -1,0 +1,164 @@
+import HypiNet
+import HypiWire
+import NIOCore
+import PiAdapter
+
+/// How a viewer wants the records of pi.
+enum Shape: Int, CaseIterable, Sendable {
+    /// pi's own lines.
+    case viewport
+    /// `{"type":"event","seq":N,"payload":<line>}`.
+    case sessionFull
+    /// The same, without what repeats the whole message.
+    case sessionDelta
+
+    /// What tells this numbering from that of another process or shape, for `lastSeq`.
+    func boot(_ process: String) -> String {
+        self == .sessionDelta ? process + "-delta" : process
+    }
+}
+
+/// Every record once per shape that somebody watches, in a ``FrameLog`` each.
+///
+/// A shape's log begins when its first viewer comes and stays, so that viewers who lose their connection find what they
+/// missed. The bound is shared by the logs that exist.
+struct Broadcast {
+    private let byteLimit: Int
+    private var logs: [FrameLog?] = Array(repeating: nil, count: Shape.allCases.count)
+    /// Cumulative tool updates of the delta shape that are held back for a moment, by tool call.
+    private var heldUpdates: [(id: ByteBuffer, line: ByteBuffer)] = []
+    private var lastUpdates: [(id: ByteBuffer, at: NIODeadline)] = []
+
+    init(byteLimit: Int) {
+        self.byteLimit = byteLimit
+    }
+
+    /// Makes sure that a shape has a log.
+    mutating func activate(_ shape: Shape) {
+        guard logs[shape.rawValue] == nil else { return }
+        logs[shape.rawValue] = FrameLog(byteLimit: byteLimit)
+        let count = logs.count { $0 != nil }
+        for index in logs.indices { logs[index]?.byteLimit = byteLimit / count }
+    }
+
+    /// The number the shape's next frame gets; 1 for one nobody has watched yet.
+    func next(_ shape: Shape) -> UInt64 {
+        logs[shape.rawValue]?.next ?? 1
+    }
+
+    /// Whether a viewer that has seen everything up to `seq` can go on from there.
+    func canResume(_ shape: Shape, after seq: UInt64) -> Bool {
+        guard let log = logs[shape.rawValue] else { return false }
+        return seq + 1 >= log.oldest && seq < log.next
+    }
+
+    /// What is at a cursor.
+    mutating func read(_ shape: Shape, from cursor: UInt64, upTo limit: UInt64) -> FrameLog.Reading {
+        logs[shape.rawValue]?.read(from: cursor, upTo: limit) ?? .upToDate
+    }
+
+    // MARK: Appending
+
+    /// A record of pi, to every shape.
+    ///
+    /// - Returns: Whether an update was held back and ``flushHeldUpdates()`` is due in ``holdTime``.
+    mutating func append(_ record: PiRecord, at now: NIODeadline) -> Bool {
+        appendLine(record.line, to: .viewport, isDialogFrame: false)
+        appendLine(record.line, to: .sessionFull, isDialogFrame: record.kind == .uiRequest)
+        guard logs[Shape.sessionDelta.rawValue] != nil else { return false }
+        switch record.kind {
+        case .toolUpdate: return holdOrAppend(record, at: now)
+        case .toolEnd: forgetUpdates(of: record)
+        default: break
+        }
+        appendLine(record.deltaForm, to: .sessionDelta, isDialogFrame: record.kind == .uiRequest)
+        return false
+    }
+
+    /// A frame of our own, to every shape; in the session dialect it carries a number like any event.
+    mutating func append(_ frame: JSONObject) {
+        let line = JSON.object(frame).buffer
+        appendLine(line, to: .viewport, isDialogFrame: false)
+        appendLine(line, to: .sessionFull, isDialogFrame: true)
+        appendLine(line, to: .sessionDelta, isDialogFrame: true)
+    }
+
+    /// - Parameter isDialogFrame: Whether a session frame is the line itself with a `seq` in it, not an `event` around it.
+    private mutating func appendLine(_ line: ByteBuffer, to shape: Shape, isDialogFrame: Bool) {
+        guard let seq = logs[shape.rawValue]?.next else { return }
+        logs[shape.rawValue]?.append { bytes in
+            switch shape {
+            case .viewport: FrameEncoder.writeMessage(line, opcode: .text, to: &bytes)
+            case .sessionFull, .sessionDelta:
+                if isDialogFrame {
+                    Self.writeParts([ByteBuffer(string: "{\"seq\":\(seq),"), line.withoutOpeningBrace], to: &bytes)
+                } else {
+                    let head = ByteBuffer(string: "{\"type\":\"event\",\"seq\":\(seq),\"payload\":")
+                    Self.writeParts([head, line, Self.closingBrace], to: &bytes)
+                }
+            }
+        }
+    }
+
+    private static let closingBrace = ByteBuffer(string: "}")
+
+    /// Writes a text message made of parts; parts of a short one are copied once, straight into the log.
+    private static func writeParts(_ parts: [ByteBuffer], to bytes: inout ByteBuffer) {
+        let length = parts.reduce(0) { $0 + $1.readableBytes }
+        if length <= Limits.frameBytes {
+            FrameEncoder.writeHeader(isFinal: true, opcode: .text, length: length, to: &bytes)
+            for part in parts { bytes.writeImmutableBuffer(part) }
+            return
+        }
+        var whole = ByteBuffer()
+        for part in parts { whole.writeImmutableBuffer(part) }
+        FrameEncoder.writeMessage(whole, opcode: .text, to: &bytes)
+    }
+
+    // MARK: Cumulative tool output, at most ten a second for each call
+
+    /// The time between two updates of one tool call in the delta shape.
+    static let holdTime = TimeAmount.milliseconds(100)
+
+    private mutating func holdOrAppend(_ record: PiRecord, at now: NIODeadline) -> Bool {
+        guard let id = record.value(of: "toolCallId") else {
+            appendLine(record.line, to: .sessionDelta, isDialogFrame: false)
+            return false
+        }
+        if let index = heldUpdates.firstIndex(where: { $0.id == id }) {
+            heldUpdates[index].line = record.line
+            return false
+        }
+        if let last = lastUpdates.first(where: { $0.id == id }), now - last.at < Self.holdTime {
+            heldUpdates.append((id, record.line))
+            return heldUpdates.count == 1
+        }
+        lastUpdates.removeAll { $0.id == id }
+        lastUpdates.append((id, now))
+        appendLine(record.line, to: .sessionDelta, isDialogFrame: false)
+        return false
+    }
+
+    /// Appends the updates that were held back.
+    mutating func flushHeldUpdates(at now: NIODeadline) {
+        for held in heldUpdates {
+            appendLine(held.line, to: .sessionDelta, isDialogFrame: false)
+            lastUpdates.removeAll { $0.id == held.id }
+            lastUpdates.append((held.id, now))
+        }
+        heldUpdates = []
+    }
+
+    /// A tool that has ended says its whole result: what was held back is superseded.
+    private mutating func forgetUpdates(of record: PiRecord) {
+        let id = record.value(of: "toolCallId")
+        heldUpdates.removeAll { $0.id == id }
+        lastUpdates.removeAll { $0.id == id }
+    }
+}
+
+extension ByteBuffer {
+    fileprivate var withoutOpeningBrace: ByteBuffer {
+        getSlice(at: readerIndex + 1, length: readableBytes - 1) ?? self
+    }
+}

@@ -1,0 +1,282 @@
+import HypiWire
+import Logging
+import NIOCore
+import NIOPosix
+import Subprocess
+
+#if canImport(System)
+    import System
+#else
+    import SystemPackage
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// One pi: its three pipes as channels of the hub's loop, its process group, its end.
+///
+/// pi's stdout is always read, however slow viewers are: a pi that is not read keeps its output in memory without
+/// bound, or stalls. Should this process be killed, pi sees the end of its stdin and ends by itself.
+final class PiProcess: PiInput {
+    /// Bytes that may wait for pi to read its stdin; beyond it commands are dropped and logged, since a pi that reads
+    /// nothing would not have answered them either.
+    private static let inputLimit = 64 << 20
+
+    private let input: any Channel
+    private let output: any Channel
+    private let errors: any Channel
+    private let tail: StderrTail
+    private let logger: Logger
+    private var waitingByteCount = 0
+    /// pi's process id, and its group's; `nil` until it has been started and after it ended.
+    fileprivate(set) var pid: pid_t?
+
+    private init(input: any Channel, output: any Channel, errors: any Channel, tail: StderrTail, logger: Logger) {
+        self.input = input
+        self.output = output
+        self.errors = errors
+        self.tail = tail
+        self.logger = logger
+    }
+
+    /// Writes one record to pi's stdin.
+    func write(line: ByteBuffer) {
+        guard waitingByteCount < Self.inputLimit else {
+            return logger.warning("pi does not read its commands; one was dropped")
+        }
+        var bytes = line
+        bytes.writeString("\n")
+        let count = bytes.readableBytes
+        waitingByteCount += count
+        input.writeAndFlush(bytes).assumeIsolated().whenComplete { _ in self.waitingByteCount -= count }
+    }
+
+    /// Ends pi's stdin: it finishes its turn and exits.
+    func closeInput() {
+        input.close(promise: nil)
+    }
+
+    /// Sends a signal to pi's process group.
+    func signal(_ number: CInt) {
+        if let pid { kill(-pid, number) }
+    }
+
+    /// The end of what pi wrote to stderr.
+    var lastWords: String {
+        tail.text
+    }
+}
+
+extension PiProcess {
+    /// What pi is started with.
+    struct Command: Sendable {
+        var executable: String
+        var arguments: [String]
+        var environment: [String: String]
+        var cwd: String
+    }
+
+    /// What the owner of a pi does with it; called on its loop.
+    protocol Owner: AnyObject {
+        /// The process exists.
+        func piStarted(_ process: PiProcess)
+        /// Bytes of its stdout.
+        func piWrote(_ bytes: ByteBuffer)
+        /// Its stdout ended.
+        func piOutputEnded()
+    }
+
+    /// Starts pi and waits for its end.
+    ///
+    /// - Returns: How it ended.
+    /// - Throws: ``PiSocketError/cannotStart(command:reason:)``.
+    static func run(
+        _ command: Command, on eventLoop: any EventLoop, owner: NIOLoopBound<any Owner>, children: OwnChildren,
+        logger: Logger
+    ) async throws(PiSocketError) -> PiExit {
+        do {
+            let pipes = try Pipes()
+            let outputEnded = eventLoop.makePromise(of: Void.self)
+            let process = try await open(pipes, on: eventLoop, owner: owner, outputEnded: outputEnded, logger: logger)
+            do {
+                let result = try await spawn(command, pipes, process, owner, children)
+                await drain(process, outputEnded.futureResult)
+                return try await eventLoop.submit { exit(result, process.value) }.get()
+            } catch {
+                outputEnded.succeed()
+                try await eventLoop.submit { process.value.closeAll() }.get()
+                throw error
+            }
+        } catch {
+            throw .cannotStart(command: command.executable, reason: reason(error))
+        }
+    }
+
+    private static func spawn(
+        _ command: Command, _ pipes: Pipes, _ process: NIOLoopBound<PiProcess>, _ owner: NIOLoopBound<any Owner>,
+        _ children: OwnChildren
+    ) async throws -> TerminationStatus {
+        var options = PlatformOptions()
+        // A group of its own, so that a Ctrl-C at our terminal does not reach pi, and a signal of ours reaches its tools.
+        options.processGroupID = 0
+        var environment: [Environment.Key: String] = [:]
+        for (name, value) in command.environment {
+            if let key = Environment.Key(rawValue: name) { environment[key] = value }
+        }
+        children.willStart()
+        var isCounted = false
+        defer { if !isCounted { children.didNotStart() } }
+        let result = try await Subprocess.run(
+            .path(FilePath(command.executable)), arguments: Arguments(command.arguments),
+            environment: .custom(environment), workingDirectory: FilePath(command.cwd), platformOptions: options,
+            input: .fileDescriptor(pipes.childInput, closeAfterSpawningProcess: true),
+            output: .fileDescriptor(pipes.childOutput, closeAfterSpawningProcess: true),
+            error: .fileDescriptor(pipes.childErrors, closeAfterSpawningProcess: true)
+        ) { execution in
+            let pid = execution.processIdentifier.value
+            isCounted = true
+            children.started(pid)
+            process.eventLoop.execute {
+                process.value.pid = pid
+                owner.value.piStarted(process.value)
+            }
+        }
+        children.ended(result.processIdentifier.value)
+        return result.terminationStatus
+    }
+
+    /// pi is gone; what it wrote before is still in the pipe. A tool that outlived it may hold the pipe open, so this
+    /// ends after a moment of silence at the latest.
+    private static func drain(_ process: NIOLoopBound<PiProcess>, _ ended: EventLoopFuture<Void>) async {
+        let deadline = process.eventLoop.makePromise(of: Void.self)
+        ended.cascade(to: deadline)
+        let timer = process.eventLoop.scheduleTask(in: .seconds(1)) { process.value.output.close(promise: nil) }
+        // The promise only succeeds.
+        try? await deadline.futureResult.get()
+        timer.cancel()
+    }
+
+    private static func exit(_ status: TerminationStatus, _ process: PiProcess) -> PiExit {
+        process.pid = nil
+        process.closeAll()
+        switch status {
+        case .exited(let code): return PiExit(code: Int(code), lastWords: process.lastWords)
+        case .signaled(let number): return PiExit(signal: Int(number), lastWords: process.lastWords)
+        }
+    }
+
+    private func closeAll() {
+        input.close(promise: nil)
+        output.close(promise: nil)
+        errors.close(promise: nil)
+    }
+
+    private static func open(
+        _ pipes: Pipes, on eventLoop: any EventLoop, owner: NIOLoopBound<any Owner>,
+        outputEnded: EventLoopPromise<Void>, logger: Logger
+    ) async throws -> NIOLoopBound<PiProcess> {
+        let input = try await NIOPipeBootstrap(group: eventLoop)
+            .takingOwnershipOfDescriptor(output: pipes.ourInput.rawValue).get()
+        let output = try await NIOPipeBootstrap(group: eventLoop)
+            .channelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: 1 << 20)
+            )
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let reader = PipeReader(
+                        take: { owner.value.piWrote($0) },
+                        end: {
+                            owner.value.piOutputEnded()
+                            outputEnded.succeed()
+                        })
+                    try channel.pipeline.syncOperations.addHandler(reader)
+                }
+            }
+            .takingOwnershipOfDescriptor(input: pipes.ourOutput.rawValue).get()
+        let tail = try await eventLoop.submit { NIOLoopBound(StderrTail(logger: logger), eventLoop: eventLoop) }.get()
+        let errors = try await NIOPipeBootstrap(group: eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let reader = PipeReader(take: { tail.value.append($0) }, end: {})
+                    try channel.pipeline.syncOperations.addHandler(reader)
+                }
+            }
+            .takingOwnershipOfDescriptor(input: pipes.ourErrors.rawValue).get()
+        return try await eventLoop.submit {
+            let process = PiProcess(input: input, output: output, errors: errors, tail: tail.value, logger: logger)
+            return NIOLoopBound(process, eventLoop: eventLoop)
+        }.get()
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as SubprocessError: "\(error)"
+        case let error as Errno: "\(error)".lowercased()
+        default: "\(error)"
+        }
+    }
+}
+
+/// Hands on what a pipe brings.
+private final class PipeReader: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let take: (ByteBuffer) -> Void
+    private let end: () -> Void
+
+    init(take: @escaping (ByteBuffer) -> Void, end: @escaping () -> Void) {
+        self.take = take
+        self.end = end
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        take(unwrapInboundIn(data))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}
+
+/// pi's stderr: each line to the log, the last ``Limits/stderrTailBytes`` kept for messages.
+final class StderrTail {
+    private let logger: Logger
+    private var splitter = RecordSplitter(limit: 4096)
+    private var lines: [String] = []
+    private var byteCount = 0
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func append(_ bytes: ByteBuffer) {
+        splitter.append(bytes)
+        while let output = splitter.next() { take(output) }
+    }
+
+    /// What is kept, lines joined by LF.
+    var text: String {
+        var copy = splitter
+        var all = lines
+        if case .record(let rest)? = copy.finish() { all.append(String(buffer: rest)) }
+        return all.joined(separator: "\n")
+    }
+
+    private func take(_ output: RecordSplitter.Output) {
+        guard case .record(let line) = output else { return }
+        let text = String(buffer: line).withoutControlCharacters
+        guard !text.isEmpty else { return }
+        logger.info("pi: \(text)")
+        lines.append(text)
+        byteCount += text.utf8.count + 1
+        while byteCount > Limits.stderrTailBytes, !lines.isEmpty { byteCount -= lines.removeFirst().utf8.count + 1 }
+    }
+}

@@ -1,0 +1,287 @@
+import HypiNet
+public import HypiWire
+public import Logging
+import NIOCore
+public import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// The bridge: one pi, a listening socket for its viewers, a registration, and their common life.
+///
+/// Everything but the registration's waiting happens on one loop.
+public final class PiSocket: Sendable {
+    /// Where a bridge that is up can be reached.
+    public struct Ready: Sendable {
+        /// The node's id.
+        public var id: String
+        /// The endpoint of viewers.
+        public var url: WebSocketURL
+        /// The working directory.
+        public var cwd: String
+    }
+
+    private let options: PiSocketOptions
+    private let group: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let signals: AsyncStream<Bridge.Signal>
+    private let signalSink: AsyncStream<Bridge.Signal>.Continuation
+    private let children = OwnChildren()
+
+    /// A bridge that has not started anything yet.
+    public init(_ options: PiSocketOptions, on group: MultiThreadedEventLoopGroup, logger: Logger) {
+        self.options = options
+        self.group = group
+        self.logger = logger
+        (signals, signalSink) = AsyncStream.makeStream(of: Bridge.Signal.self, bufferingPolicy: .bufferingNewest(16))
+    }
+
+    /// Asks the agent to end: its turn is finished, unless `force` is set.
+    public func stop(force: Bool = false) {
+        signalSink.yield(.stop(force: force))
+    }
+
+    /// Runs until pi has ended for good.
+    ///
+    /// - Parameter ready: Called once, when pi has answered for the first time.
+    /// - Throws: ``PiSocketError``, `WebSocketServer.BindError`, or what `ready` throws; pi is not running then.
+    public func run(ready: @escaping @Sendable (Ready) throws -> Void) async throws {
+        if !OrphanReaper.adopt() { logger.debug("no subreaper on this system: tools that outlive pi are not ended") }
+        let loop = group.next()
+        let report = NodeReport(firstNode())
+        let (hookEvents, hookSink) = AsyncStream.makeStream(
+            of: HookRunner.Event.self, bufferingPolicy: .bufferingOldest(HookRunner.queueLimit))
+        let (options, logger, signalSink, children) = (options, logger, signalSink, children)
+        let bridge = try await loop.submit {
+            let bridge = Bridge(
+                options, on: loop, report: report, hooks: options.hook == nil ? nil : hookSink, signals: signalSink,
+                children: children, logger: logger)
+            return NIOLoopBound(bridge, eventLoop: loop)
+        }.get()
+        let server = try await listen(bridge)
+        report.change { $0.port = server.port }
+        let address = Ready(
+            id: options.id, url: WebSocketURL(host: localHost, port: server.port, path: "/ws"), cwd: options.cwd)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.runHooks(hookEvents) }
+            tasks.addTask { try await self.obey(bridge, report) { try ready(address) } }
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await self.keepRunning(bridge))
+            } catch {
+                outcome = .failure(error)
+            }
+            await server.stopAccepting()
+            try await loop.submit { bridge.value.end("the agent has ended") }.get()
+            signalSink.finish()
+            hookSink.finish()
+            try await tasks.waitForAll()
+            await endOrphans()
+            try outcome.get()
+        }
+    }
+
+    private func firstNode() -> Node {
+        var node = Node(id: options.id, machine: options.machine, cwd: options.cwd, port: 0)
+        node.pid = Int(getpid())
+        node.name = options.name
+        node.activity = .starting
+        node.startedAt = Timestamp.text(milliseconds: Bridge.now())
+        node.activitySince = node.startedAt
+        node.spawnID = options.spawnID
+        node.key = options.key
+        node.version = Version.current
+        return node
+    }
+
+    /// The address by which this machine reaches us.
+    private var localHost: String {
+        switch options.host {
+        case "0.0.0.0": "127.0.0.1"
+        case "::": "::1"
+        default: options.host
+        }
+    }
+
+    // MARK: Listening
+
+    private func listen(_ bridge: NIOLoopBound<Bridge>) async throws -> WebSocketServer {
+        var lastError: (any Error)?
+        for port in options.ports {
+            let configuration = WebSocketServer.Configuration(
+                host: options.host, port: port, policy: options.policy, connectionLimit: options.viewerLimit)
+            do {
+                return try await WebSocketServer.start(configuration, on: bridge.eventLoop) { request in
+                    Self.route(request, bridge)
+                }
+            } catch {
+                guard case .portTaken = error else { throw error }
+                lastError = error
+            }
+        }
+        throw lastError ?? WebSocketServer.BindError.portTaken(host: options.host, port: options.ports.last ?? 0)
+    }
+
+    private static func route(_ request: HandshakeRequest, _ bridge: NIOLoopBound<Bridge>) -> WebSocketServer.Route {
+        switch request.path {
+        case "/healthz": return .answer(status: 200, body: "ok")
+        case "/", "/ws":
+            let offersSession = request.subprotocols.contains(sessionSubprotocol)
+            // The broadcast's own bound replaces the socket's: a viewer writes only while there is room.
+            let options = WebSocket.Options(outboxLimit: nil)
+            return .webSocket(subprotocol: offersSession ? sessionSubprotocol : nil, options: options) { _, _ in
+                bridge.value.makeViewer(offersSession: offersSession) ?? ClosedEndpoint()
+            }
+        default: return .notFound
+        }
+    }
+
+    /// What a client offers that wants the session dialect from the start.
+    static let sessionSubprotocol = "pi-server.v1"
+
+    /// Serves a viewer over a connection to the hypivisor that we open ourselves.
+    private func openTunnel(_ url: WebSocketURL, _ options: WebSocketClient.Options, _ bridge: NIOLoopBound<Bridge>) {
+        var options = options
+        options.socket = WebSocket.Options(messageLimit: Limits.clientMessageBytes, outboxLimit: nil)
+        let offersSession = url.query?.contains(Self.sessionSubprotocol) == true
+        WebSocketClient.connect(to: url, options: options, on: bridge.eventLoop) {
+            bridge.value.makeViewer(offersSession: offersSession) ?? ClosedEndpoint()
+        }.whenFailure { [logger] error in
+            logger.warning("tunnel could not be opened: \(error)")
+        }
+    }
+
+    // MARK: Obeying
+
+    /// Does what the bridge and the person ask for, and keeps the registration beside it, until the signals end.
+    private func obey(
+        _ bridge: NIOLoopBound<Bridge>, _ report: NodeReport, ready: () throws -> Void
+    ) async throws {
+        let registration = self.registration(bridge, report)
+        var failure: (any Error)?
+        await withDiscardingTaskGroup { tasks in
+            for await signal in signals {
+                switch signal {
+                case .ready:
+                    do {
+                        try ready()
+                        if let registration { tasks.addTask { await registration.run() } }
+                    } catch {
+                        failure = error
+                        bridge.eventLoop.execute { bridge.value.stop(force: true) }
+                    }
+                case .stop(let force): bridge.eventLoop.execute { bridge.value.stop(force: force) }
+                }
+            }
+            await registration?.leave()
+            tasks.cancelAll()
+        }
+        if let failure { throw failure }
+    }
+
+    private func registration(_ bridge: NIOLoopBound<Bridge>, _ report: NodeReport) -> Registration? {
+        guard let registry = options.registry else { return nil }
+        let requests = Registration.Requests(
+            openTunnel: { url, options in self.openTunnel(url, options, bridge) },
+            stop: { force in self.stop(force: force) })
+        return Registration(
+            report: report, instance: Bridge.randomName(), registry: registry, firstDelay: options.reconnectDelay,
+            requests: requests, group: group, logger: logger)
+    }
+
+    private func runHooks(_ events: AsyncStream<HookRunner.Event>) async {
+        guard let hook = options.hook else { return }
+        let runner = HookRunner(
+            command: hook, environment: options.hookEnvironment, children: children, logger: logger)
+        await runner.run(events)
+    }
+
+    // MARK: pi's life
+
+    /// Runs pi, and runs it again after a crash as long as that is allowed.
+    private func keepRunning(_ bridge: NIOLoopBound<Bridge>) async throws {
+        var crashes = CrashCount()
+        var backoff = Backoff()
+        var generator = SystemRandomNumberGenerator()
+        var sessionFile: String?
+        while true {
+            let command = try piCommand(sessionFile: sessionFile)
+            let owner: NIOLoopBound<any PiProcess.Owner> = try await bridge.eventLoop.submit {
+                NIOLoopBound(bridge.value, eventLoop: bridge.eventLoop)
+            }.get()
+            let exit = try await PiProcess.run(
+                command, on: bridge.eventLoop, owner: owner, children: children, logger: logger)
+            logger.info("pi has ended: \(exit.how)")
+            let (isStopping, isUp, file) = try await bridge.eventLoop.submit {
+                (bridge.value.isStopping, bridge.value.isUp, bridge.value.sessionFile)
+            }.get()
+            guard isUp || isStopping else {
+                throw PiSocketError.endedEarly(command: command.executable, how: exit.how, lastLine: exit.lastLine)
+            }
+            let restarts =
+                !isStopping && !exit.isClean && options.restart == .onFailure
+                && crashes.mayRestart(at: ContinuousClock.now)
+            try await bridge.eventLoop.submit { bridge.value.piExited(exit, isRestarting: restarts) }.get()
+            guard restarts else {
+                if isStopping || exit.isClean { return }
+                throw PiSocketError.ended(how: exit.how, lastLine: exit.lastLine)
+            }
+            await endOrphans()
+            sessionFile = file
+            try await Task.sleep(for: backoff.next(using: &generator))
+        }
+    }
+
+    private func piCommand(sessionFile: String?) throws -> PiProcess.Command {
+        let words = options.piCommand
+        guard let name = words.first, let path = Executable.find(name, path: options.piEnvironment["PATH"]) else {
+            throw PiSocketError.cannotStart(command: words.first ?? "", reason: "not found in PATH")
+        }
+        var arguments = Array(words.dropFirst()) + ["--mode", "rpc"]
+        arguments += sessionFile.map { PiArguments.resuming($0, options.piArguments) } ?? options.piArguments
+        return PiProcess.Command(
+            executable: path, arguments: arguments, environment: options.piEnvironment, cwd: options.cwd)
+    }
+
+    /// Ends the tools that pi has left behind: first politely.
+    private func endOrphans() async {
+        guard let own = children.known, OrphanReaper.sweep(except: own, signal: SIGTERM) else { return }
+        for attempt in 1...40 {
+            do {
+                // There is no event for the end of a process that somebody else started.
+                try await Task.sleep(for: .milliseconds(50))
+            } catch {
+                return
+            }
+            guard OrphanReaper.sweep(except: own, signal: attempt < 20 ? 0 : SIGKILL) else { return }
+        }
+    }
+}
+
+/// Counts crashes over the last ten minutes.
+private struct CrashCount {
+    private static let limit = 3
+    private static let window = Duration.seconds(600)
+    private var times: [ContinuousClock.Instant] = []
+
+    mutating func mayRestart(at now: ContinuousClock.Instant) -> Bool {
+        times.removeAll { now - $0 > Self.window }
+        guard times.count < Self.limit else { return false }
+        times.append(now)
+        return true
+    }
+}
+
+/// An endpoint for a connection that came too late: the bridge is ending.
+private final class ClosedEndpoint: WebSocketEndpoint {
+    func opened(_ socket: WebSocket) {
+        socket.close(.goingAway, reason: "the agent has ended")
+    }
+
+    func received(_ message: Message) {}
+
+    func closed(_ closure: Closure) {}
+}

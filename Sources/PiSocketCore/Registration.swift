@@ -1,0 +1,156 @@
+import HypiNet
+import HypiWire
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Keeps the agent registered: connects, registers, sends what changes, and comes back after every loss.
+///
+/// Nothing that happens here can touch pi or local viewers: the worst is that the roster does not show the agent.
+final class Registration: Sendable {
+    /// What a hypivisor asks of the agent.
+    struct Requests: Sendable {
+        /// Serve a viewer over a connection that we open ourselves.
+        var openTunnel: @Sendable (WebSocketURL, WebSocketClient.Options) -> Void
+        /// A person wants the agent to end.
+        var stop: @Sendable (_ force: Bool) -> Void
+    }
+
+    /// The shortest time between two updates.
+    private static let updateInterval = Duration.milliseconds(250)
+
+    let report: NodeReport
+    /// Random for each process: tells a second claimant of our id from ourselves after a lost connection.
+    let instance: String
+    let registry: @Sendable () throws -> RegistryTarget
+    let firstDelay: Duration
+    let requests: Requests
+    let group: any EventLoopGroup
+    let logger: Logger
+    /// The connection on which we are registered.
+    private let current = NIOLockedValueBox<RegistryClient?>(nil)
+
+    init(
+        report: NodeReport, instance: String,
+        registry: @escaping @Sendable () throws -> RegistryTarget,
+        firstDelay: Duration, requests: Requests, group: any EventLoopGroup, logger: Logger
+    ) {
+        self.report = report
+        self.instance = instance
+        self.registry = registry
+        self.firstDelay = firstDelay
+        self.requests = requests
+        self.group = group
+        self.logger = logger
+    }
+
+    /// Takes the node out of the roster, if it is in one; then ``run()`` may be cancelled.
+    func leave() async {
+        guard let client = current.withLockedValue({ $0 }) else { return }
+        do {
+            _ = try await client.request("deregister", ["id": .string(report.current.id)])
+        } catch {
+            // The registry sees the connection end and lets the entry expire.
+            logger.debug("not deregistered: \(Self.words(error))")
+        }
+        await client.close()
+    }
+
+    /// Stays registered until it is cancelled.
+    func run() async {
+        var backoff = Backoff(first: firstDelay)
+        var generator = SystemRandomNumberGenerator()
+        var hasComplained = false
+        while !Task.isCancelled {
+            do {
+                try await stay(try registry()) {
+                    backoff.reset()
+                    hasComplained = false
+                }
+            } catch is CancellationError {
+                return
+            } catch {
+                // Once per outage: a hypivisor that is down for a night must not fill a log.
+                if !hasComplained { logger.warning("not registered: \(Self.words(error))") }
+                hasComplained = true
+            }
+            do {
+                try await Task.sleep(for: backoff.next(using: &generator))
+            } catch {
+                return
+            }
+        }
+    }
+
+    private func stay(_ target: RegistryTarget, registered: () -> Void) async throws {
+        let (url, options) = (target.url, target.options)
+        report.change { $0.tunnel = target.isLocal ? nil : true }
+        let client = try await RegistryClient.connect(
+            to: url.with(path: url.path, query: "role=agent"), options: options, keepsEvents: true, on: group)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await client.run() }
+            tasks.addTask { await self.listen(client, url, options) }
+            defer { current.withLockedValue { $0 = nil } }
+            do {
+                let sent = try await register(client)
+                current.withLockedValue { $0 = client }
+                registered()
+                tasks.addTask { try await self.sendChanges(client, since: sent) }
+                // Whichever ends first ends the registration: usually the connection.
+                try await tasks.next()
+            } catch {
+                await client.close()
+                throw error
+            }
+            await client.close()
+            tasks.cancelAll()
+        }
+    }
+
+    private func register(_ client: RegistryClient) async throws -> Node {
+        let node = report.current
+        guard var params = node.json.object else { return node }
+        params["instance"] = .string(instance)
+        _ = try await client.request("register", params)
+        logger.info("registered", metadata: ["id": "\(node.id)"])
+        return node
+    }
+
+    private func sendChanges(_ client: RegistryClient, since first: Node) async throws {
+        var sent = first
+        while !Task.isCancelled {
+            let node = report.current
+            var changes = NodeReport.difference(from: sent, to: node)
+            if !changes.members.isEmpty {
+                changes["id"] = .string(node.id)
+                _ = try await client.request("update", changes)
+                sent = node
+                try await Task.sleep(for: Self.updateInterval)
+            } else {
+                var iterator = report.changes.makeAsyncIterator()
+                guard await iterator.next() != nil else { return }
+            }
+        }
+    }
+
+    private func listen(_ client: RegistryClient, _ url: WebSocketURL, _ options: WebSocketClient.Options) async {
+        for await event in client.events {
+            switch event.event {
+            case .openTunnel(let id):
+                requests.openTunnel(url.with(path: "/ws/tunnel/\(PercentCoding.encode(id))"), options)
+            case .stopAgent(let force): requests.stop(force)
+            default: break
+            }
+        }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        switch error {
+        case let error as RegistryFault: error.message
+        case let error as ConnectError: "\(error)"
+        case let error as MessageStream.ConnectionLost:
+            "connection lost (\(error.closure.code.rawValue) \(error.closure.reason))"
+        default: "\(error)"
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import HypiWire
+import NIOCore
+import PiAdapter
+
+/// pi's stdin.
+protocol PiInput: AnyObject {
+    /// Writes one record; the LF is added.
+    func write(line: ByteBuffer)
+}
+
+/// How pi ended.
+struct PiExit: Sendable, Equatable {
+    /// The exit code, if it exited.
+    var code: Int?
+    /// The signal, if one killed it.
+    var signal: Int?
+    /// The end of what it wrote to stderr.
+    var lastWords: String
+
+    /// Whether it ended by itself, without a complaint.
+    var isClean: Bool {
+        code == 0
+    }
+}
+
+/// What happens in a session that hooks and the roster want to know.
+enum SessionHappening: Sendable {
+    /// A run ended and nothing follows.
+    case settled
+    /// A dialog waits; its record.
+    case inputRequired(ByteBuffer)
+    /// A guard stopped the agent.
+    case guarded(GuardTrip)
+}
+
+/// Who hears of the session; called on the hub's loop.
+protocol SessionHubDelegate: AnyObject {
+    /// The activity or the number of queued prompts may have changed.
+    func hub(activity: Node.Activity, queued: Int)
+    /// pi told its state.
+    func hub(state: PiState)
+    /// pi told its statistics.
+    func hub(stats: PiStats)
+    /// Viewers came or went.
+    func hub(viewerCount: Int)
+    /// Something happened.
+    func hub(happened: SessionHappening)
+    /// A viewer wants the agent to end.
+    func hub(stopRequested force: Bool)
+    /// Runs something that may block off the loop and brings its result back to it.
+    func runBlocking<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value) -> Void)
+}

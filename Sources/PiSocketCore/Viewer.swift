@@ -1,0 +1,182 @@
+import DequeModule
+import HypiNet
+import HypiWire
+import NIOCore
+import PiAdapter
+
+/// One connection that watches the agent, in either dialect: a cursor into the broadcast, and what is for it alone.
+///
+/// It writes only while its socket takes bytes, so a viewer that does not read costs nothing but its place; one whose
+/// place the log has forgotten is closed with 1013 and may come back.
+final class Viewer: WebSocketEndpoint {
+    /// What a viewer may do.
+    enum Role {
+        case controller, observer
+    }
+
+    /// What the viewer waits for or gets.
+    enum Dialect {
+        /// It offered the session dialect and has not said hello.
+        case silent
+        /// It waits for pi's messages to join the stream.
+        case joining(Shape)
+        /// It gets the stream.
+        case following(Shape)
+    }
+
+    /// A frame for this viewer alone, and the place in the stream it belongs to.
+    private struct Direct {
+        var position: UInt64
+        var bytes: ByteBuffer
+    }
+
+    let id: ViewerID
+    private let hub: SessionHub
+    private let offersSession: Bool
+    private var socket: WebSocket?
+    private var cursor: UInt64 = 0
+    private var directs: Deque<Direct> = []
+    private var directByteCount = 0
+    private var isPumping = false
+    var dialect = Dialect.silent
+    var role = Role.controller
+    /// The newest part of the conversation this viewer wants, in bytes.
+    var historyByteLimit = Limits.initStateBytes
+    /// Files that go with the next prompt.
+    var attachments: [Attachment] = []
+
+    /// A viewer of the hub's session.
+    ///
+    /// - Parameter offersSession: Whether it offered the subprotocol of the session dialect, so that it gets nothing
+    ///   before its `hello`.
+    init(id: ViewerID, hub: SessionHub, offersSession: Bool) {
+        self.id = id
+        self.hub = hub
+        self.offersSession = offersSession
+    }
+
+    /// The shape of records it gets or will get; `nil` before it has said so.
+    var shape: Shape? {
+        switch dialect {
+        case .silent: nil
+        case .joining(let shape), .following(let shape): shape
+        }
+    }
+
+    /// Whether it speaks the session dialect.
+    var isSession: Bool {
+        shape == .sessionFull || shape == .sessionDelta
+    }
+
+    // MARK: WebSocketEndpoint
+
+    func opened(_ socket: WebSocket) {
+        self.socket = socket
+        hub.arrived(self)
+        guard !offersSession else { return }
+        dialect = .joining(.viewport)
+        hub.join(self)
+    }
+
+    func received(_ message: Message) {
+        ViewerFrames.receive(message, from: self, hub)
+    }
+
+    func writabilityChanged() {
+        pump()
+    }
+
+    func closed(_ closure: Closure) {
+        socket = nil
+        hub.left(self)
+    }
+
+    // MARK: Writing
+
+    /// Starts to follow the stream from a frame on.
+    func follow(_ shape: Shape, from cursor: UInt64) {
+        dialect = .following(shape)
+        self.cursor = cursor
+        pump()
+    }
+
+    /// Sends a frame to this viewer alone, behind what it was sent before and what the stream holds by now.
+    func send(_ frame: JSONObject) {
+        send(raw: JSON.object(frame).buffer)
+    }
+
+    /// Sends finished JSON to this viewer alone.
+    func send(raw payload: ByteBuffer) {
+        guard socket?.isOpen == true else { return }
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(payload.readableBytes + 10)
+        FrameEncoder.writeMessage(payload, opcode: .text, to: &bytes)
+        // One long frame is always taken: a snapshot may be longer than the bound for what piles up.
+        guard directs.isEmpty || directByteCount + bytes.readableBytes <= Limits.outboxBytes else {
+            return closeForSlowness()
+        }
+        directByteCount += bytes.readableBytes
+        directs.append(Direct(position: streamPosition, bytes: bytes))
+        pump()
+    }
+
+    private var streamPosition: UInt64 {
+        guard case .following(let shape) = dialect else { return 0 }
+        return hub.nextPosition(shape)
+    }
+
+    /// Writes what is due while the socket takes it.
+    func pump() {
+        guard !isPumping, let socket else { return }
+        isPumping = true
+        defer { isPumping = false }
+        while socket.isWritable, let bytes = nextBytes() {
+            socket.write(frames: bytes)
+        }
+    }
+
+    private func nextBytes() -> ByteBuffer? {
+        if let direct = directs.first, direct.position <= cursor || !isFollowing {
+            directs.removeFirst()
+            directByteCount -= direct.bytes.readableBytes
+            return direct.bytes
+        }
+        guard case .following(let shape) = dialect else { return nil }
+        switch hub.read(shape, from: cursor, upTo: directs.first?.position ?? .max) {
+        case .frames(let bytes, let next):
+            cursor = next
+            return bytes
+        case .upToDate: return nil
+        case .fellOff:
+            closeForSlowness()
+            return nil
+        }
+    }
+
+    private var isFollowing: Bool {
+        if case .following = dialect { true } else { false }
+    }
+
+    // MARK: Closing
+
+    /// Closes with a reason.
+    func close(_ code: CloseCode, _ reason: String) {
+        socket?.close(code, reason: reason)
+    }
+
+    /// It stays open long enough for a viewer that wakes up to learn why.
+    private func closeForSlowness() {
+        socket?.close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
+    }
+}
+
+/// A file that a viewer sent, for its next prompt.
+struct Attachment {
+    var name: String
+    /// What kind of content it is, for images.
+    var mimeType: String
+    /// The content in base64, for images.
+    var base64: String
+    /// The content, for text.
+    var text: String?
+}

@@ -1,0 +1,152 @@
+public import ArgumentParser
+import HypiNet
+import HypiTool
+import HypiWire
+import PiSocketCore
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+extension PiSocketOptions.Restart: ExpressibleByArgument {}
+
+extension PiSocketArguments {
+    /// The first port that is tried, and how many.
+    private static let firstPort = 8080
+    private static let portCount = 1000
+
+    /// The command line and the environment as one validated value.
+    ///
+    /// - Throws: `Failure` with status 64 or 78.
+    func bridgeOptions(_ environment: Environment) throws(Failure) -> PiSocketOptions {
+        let folder = try workingFolder()
+        let token =
+            noAuth ? nil : try TokenSource(environment: environment, optionFile: endpoint.tokenFile).serverToken()
+        let machine = Environment.machine()
+        var options = PiSocketOptions(
+            piCommand: try piWords(environment), cwd: folder, id: try nodeID(folder), machine: machine,
+            ports: try ports(environment),
+            policy: HandshakePolicy(
+                token: token, allowedOrigins: Set(allowOrigin), allowedHosts: Set(allowHost), machine: machine))
+        options.piArguments = (resume.map { ["--session", $0] } ?? []) + piArguments
+        options.piEnvironment = environment.withoutSecrets
+        options.hookEnvironment = environment.withoutSecrets
+        options.name = name
+        options.host = host
+        if let maxClients { options.viewerLimit = maxClients }
+        if let replay { options.replayBytes = max(replay.byteCount, 1 << 16) }
+        options.uiTimeout = uiTimeout?.duration
+        options.restart = restart
+        if let grace { options.grace = grace.duration }
+        options.idleExit = idleExit?.duration
+        options.maxCost = maxCost
+        options.maxTurn = maxTurn?.duration
+        options.maxRepeats = maxRepeats
+        options.hook = hook ?? environment["HYPI_HOOK"]
+        options.registry = standalone ? nil : registry(environment)
+        options.reconnectDelay = try reconnectDelay(environment)
+        options.spawnID = spawnId
+        options.key = key
+        return options
+    }
+
+    /// Sends standard error to `--log-file`.
+    ///
+    /// - Throws: `Failure` with status 73.
+    func openLogFile() throws(Failure) {
+        guard let logFile else { return }
+        let descriptor = open(logFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw Failure(
+                .cannotCreate, "cannot write log \(logFile): \(String(cString: strerror(errno)).lowercased())")
+        }
+        dup2(descriptor, STDERR_FILENO)
+        close(descriptor)
+    }
+
+    /// Starts this program again in the background and prints what it reports.
+    ///
+    /// - Throws: `Failure` as the bridge would have.
+    func startDetached() throws -> ExitStatus {
+        let environment = Environment.current()
+        let id = try nodeID(try workingFolder())
+        let folder = try environment.stateFolder() + "/log"
+        do {
+            try PrivateFile.makeFolder(folder)
+        } catch {
+            throw Failure(.cannotCreate, "cannot create \(error.path): \(error.reason)")
+        }
+        let arguments = ["--detached", "--id", id] + CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
+        let program = Executable.folder.map { $0 + "/pi-socket" } ?? CommandLine.arguments[0]
+        do {
+            switch try Detach.start(program, arguments, logFile: logFile ?? "\(folder)/\(id).log") {
+            case .ready(let record): try StandardOutput.write(record + "\n")
+            case .failed(let status, let message): throw Failure(ExitStatus(rawValue: status), message)
+            }
+        } catch let fault as Detach.Fault {
+            throw Failure(.system, "cannot \(fault.action): \(fault.reason)")
+        }
+        return .success
+    }
+
+    private func workingFolder() throws(Failure) -> String {
+        let path = cwd ?? "."
+        guard let resolved = realpath(path, nil) else {
+            throw Failure(.usage, "cannot work in \(path): \(String(cString: strerror(errno)).lowercased())")
+        }
+        defer { free(resolved) }
+        var status = stat()
+        guard stat(resolved, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw Failure(.usage, "cannot work in \(path): not a directory")
+        }
+        return String(cString: resolved)
+    }
+
+    private func nodeID(_ folder: String) throws(Failure) -> String {
+        guard let id else { return PiSocketOptions.makeID(cwd: folder) }
+        guard !id.isEmpty, id.utf8.count <= 128, id == id.withoutControlCharacters, !id.contains("/") else {
+            throw Failure(.usage, "--id must be 1 to 128 printable characters without a slash")
+        }
+        return id
+    }
+
+    private func piWords(_ environment: Environment) throws(Failure) -> [String] {
+        let text = pi ?? environment["HYPI_PI"] ?? "pi"
+        guard let words = CommandWords.split(text), !words.isEmpty else {
+            throw Failure(.usage, "--pi is not a command: \(text)")
+        }
+        return words
+    }
+
+    private func ports(_ environment: Environment) throws(Failure) -> [Int] {
+        guard let text = port.map(String.init) ?? environment["PI_SOCKET_PORT"] else {
+            return Array(Self.firstPort..<Self.firstPort + Self.portCount)
+        }
+        guard let port = Int(text), 0...65535 ~= port else {
+            throw Failure(.usage, "the port must be a number from 0 to 65535, not \(text)")
+        }
+        return [port]
+    }
+
+    private func reconnectDelay(_ environment: Environment) throws(Failure) -> Duration {
+        guard let text = environment["PI_SOCKET_RECONNECT_MS"] else { return .milliseconds(500) }
+        guard let milliseconds = Int(text), 1...3_600_000 ~= milliseconds else {
+            throw Failure(.configuration, "PI_SOCKET_RECONNECT_MS must be a number of milliseconds, not \(text)")
+        }
+        return .milliseconds(milliseconds)
+    }
+
+    /// Asked before every attempt: a hypivisor that was started meanwhile, on whatever port, is found.
+    private func registry(_ environment: Environment) -> @Sendable () throws -> RegistryTarget {
+        let (endpoint, canBeDialled) = (endpoint, host == "0.0.0.0" || WebSocketURL.isLoopback(host))
+        return {
+            let url = try endpoint.registry(environment)
+            let isExplicit = endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil
+            let isLocal = try !isExplicit || DiscoveryFile(environment: environment).read() == url
+            return RegistryTarget(
+                url: url, options: try endpoint.clientOptions(environment), isLocal: isLocal && canBeDialled)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import HypiTool
+import HypiWire
+import Logging
+import NIOPosix
+import PiSocketCore
+import UnixSignals
+
+/// The bridge between one pi and its viewers.
+@main
+struct PiSocketCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pi-socket",
+        abstract: "Run pi in a folder and serve it to many viewers over a WebSocket.",
+        discussion: """
+            Prints {"event":"ready","id","url","pid","cwd"} when pi has answered; the log goes to stderr.
+
+            Examples:
+              pi-socket                                  serve pi in this folder
+              pi-socket --detach --cwd ~/src/app         in the background
+              pi-socket --pi pi-demo -- --rate 0         a stand-in without a model, with an argument of its own
+            """,
+        version: "pi-socket \(Version.current)")
+
+    @OptionGroup var options: PiSocketArguments
+
+    func run() async throws {
+        if options.detach && !options.detached {
+            return try await ToolRun.run("pi-socket") { try options.startDetached() }
+        }
+        guard options.detached else { return try await ToolRun.run("pi-socket", serve) }
+        SignalExit.ignore(SignalExit.hangup)
+        try await ToolRun.run("pi-socket") {
+            do {
+                return try await serve()
+            } catch {
+                let failure = PiSocketFailure.words(error)
+                Detach.report(failure: failure.line, status: failure.status.rawValue)
+                throw failure
+            }
+        }
+    }
+
+    private func serve() async throws -> ExitStatus {
+        let environment = Environment.current()
+        let bridgeOptions = try options.bridgeOptions(environment)
+        try options.openLogFile()
+        let handler = LineLogHandler(component: "pi-socket", level: options.logLevel.level, format: options.logFormat)
+        let logger = Logger(label: "pi-socket") { _ in handler }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let bridge = PiSocket(bridgeOptions, on: group, logger: logger)
+        let isDetached = options.detached
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { await obeySignals(bridge, isDetached: isDetached) }
+                try await bridge.run { ready in
+                    let record = ready.record
+                    if isDetached { Detach.report(record) } else { try StandardOutput.write(record: record) }
+                }
+                tasks.cancelAll()
+            }
+        } catch {
+            throw PiSocketFailure.words(error)
+        }
+        return .success
+    }
+}
+
+/// The first signal lets pi end its turn, the second does not wait.
+private func obeySignals(_ bridge: PiSocket, isDetached: Bool) async {
+    var isSecond = false
+    let signals = isDetached ? [UnixSignal.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+    for await _ in await UnixSignalsSequence(trapping: signals) {
+        bridge.stop(force: isSecond)
+        isSecond = true
+    }
+}

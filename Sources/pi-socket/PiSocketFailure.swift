@@ -1,0 +1,40 @@
+import HypiTool
+import HypiWire
+import PiSocketCore
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Turns what the bridge throws into one line and a status.
+enum PiSocketFailure {
+    static func words(_ error: any Error) -> Failure {
+        guard let error = error as? PiSocketError else { return Failure(error) }
+        switch error {
+        case .cannotStart(let command, let reason):
+            return Failure(
+                .unreachable, "cannot start pi: \(command): \(reason)",
+                hint: "install pi, or name another with --pi or HYPI_PI, such as pi-demo")
+        case .endedEarly(let command, let how, let lastLine):
+            return Failure(.unreachable, "pi ended before it answered: \(command): \(how)" + tail(lastLine))
+        case .ended(let how, let lastLine):
+            return Failure(.failure, "pi ended: \(how)" + tail(lastLine))
+        }
+    }
+
+    private static func tail(_ line: String) -> String {
+        line.isEmpty ? "" : ": \(line)"
+    }
+}
+
+extension PiSocket.Ready {
+    /// The ready record, as specs/protocol.md has it.
+    var record: JSON {
+        [
+            "event": "ready", "id": .string(id), "url": .string(url.description), "pid": .int(getpid()),
+            "cwd": .string(cwd),
+        ]
+    }
+}

@@ -5,4 +5,10 @@
 /// Returns 0, or -1 with errno set; ENOSYS where the system has no such thing.
 int hypi_become_subreaper(void);
 
+/// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.
+int hypi_pipe(int ends[2]);
+
+/// The posix_spawn flag that puts the child in a session of its own; Swift does not see it on Linux.
+short hypi_spawn_new_session(void);
+
 #endif

@@ -89,6 +89,7 @@ let package = Package(
             dependencies: ["HypiNet", "HypiWire", "CPlatform", nioCore, nioPosix, subprocess],
             path: "Tests/HypiTestSupport", swiftSettings: strict),
         tests("HypiWireTests", ["HypiWire", nioCore]),
+        tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
         tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire"]),
     ],
     swiftLanguageModes: [.v6]

@@ -37,9 +37,8 @@ extension Agent {
                 continue
             case .aborted where !isCumulative && !isMuted && !inputHasEnded:
                 // From 0.84 on pi goes on with what is queued; before, it waits for the next prompt.
-                input = takeSteering() + (steering.waiting.isEmpty ? takeFollowUps() : [])
-                if !input.isEmpty {
-                    await replaceCancelledRun(input)
+                if !steering.waiting.isEmpty || !followUps.waiting.isEmpty {
+                    continueInNewRun(steering.waiting.isEmpty ? takeFollowUps() : [])
                     return
                 }
             case .done: await compactIfNeeded()
@@ -50,8 +49,10 @@ extension Agent {
         settle()
     }
 
-    /// A cancelled task stays cancelled, so what is queued behind an abort goes on in a run of its own.
-    private func replaceCancelledRun(_ input: [JSON]) async {
+    /// Goes on with what is queued behind an abort, in a task of its own since a cancelled one stays cancelled.
+    ///
+    /// What is to be steered in is taken by the run itself.
+    private func continueInNewRun(_ input: [JSON]) {
         run = start { agent in await agent.runUntilSettled(input) }
     }
 

@@ -13,7 +13,7 @@ enum AttachmentReader {
 
     /// Images are kept as they are, everything else must be text.
     ///
-    /// - Parameter heldBytes: What the viewer's earlier files take, so that many small ones are bounded like one.
+    /// What the viewer's earlier files take (`heldBytes`) counts, so that many small ones are bounded like one.
     static func read(name: String, base64: String?, mimeType: String?, heldBytes: Int) -> Result<Attachment, Fault> {
         guard !name.isEmpty else { return .failure(Fault(message: "missing field 'filename'")) }
         guard let base64 else { return .failure(Fault(message: "missing field 'content'")) }

@@ -83,7 +83,9 @@ struct Broadcast {
         appendLine(line, to: .sessionDelta, isDialogFrame: true)
     }
 
-    /// - Parameter isDialogFrame: Whether a session frame is the line itself with a `seq` in it, not an `event` around it.
+    /// Appends a line in the form of a shape.
+    ///
+    /// With `isDialogFrame` a session frame is the line itself with a `seq` in it, else an `event` around it.
     private mutating func appendLine(_ line: ByteBuffer, to shape: Shape, isDialogFrame: Bool) {
         guard let seq = logs[shape.rawValue]?.next else { return }
         logs[shape.rawValue]?.append { bytes in

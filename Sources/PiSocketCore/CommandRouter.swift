@@ -78,9 +78,7 @@ struct CommandRouter {
         [.write(register(command, .own(question)))]
     }
 
-    /// A viewer's command.
-    ///
-    /// - Parameter isBusy: Whether a run is under way, so that a prompt is queued by pi and begins none.
+    /// A viewer's command; `isBusy` says that a run is under way, so that a prompt is queued by pi and begins none.
     mutating func submit(_ command: JSONObject, from asker: Asker, isBusy: Bool) -> [Action] {
         if let id = asker.clientMessageID {
             switch memory.recall(id, asker) {

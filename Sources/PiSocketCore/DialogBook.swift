@@ -2,7 +2,9 @@ import HypiWire
 import NIOCore
 import PiAdapter
 
-/// The dialogs that wait for a person (pi's `docs/rpc-extension-ui.md`). Pure.
+/// The dialogs that wait for a person; pure.
+///
+/// Source: pi's `docs/rpc-extension-ui.md`.
 struct DialogBook {
     /// One open dialog.
     struct Dialog {

@@ -20,7 +20,9 @@ struct GuardLimits: Sendable, Equatable {
     var repeats: Int?
 }
 
-/// Watches for an agent that burns money or goes in circles. Pure: records and figures in, trips out.
+/// Watches for an agent that burns money or goes in circles.
+///
+/// Pure: records and figures in, trips out.
 struct GuardSet {
     private let limits: GuardLimits
     private var calls: [String: String] = [:]

@@ -148,7 +148,9 @@ extension PiProcess {
         return result.terminationStatus
     }
 
-    /// pi is gone; what it wrote before is still in the pipe. A tool that outlived it may hold the pipe open, so this
+    /// Reads what pi wrote before it ended.
+    ///
+    /// A tool that outlived it may hold the pipe open, so this
     /// ends after a moment of silence at the latest.
     private static func drain(_ process: NIOLoopBound<PiProcess>, _ ended: EventLoopFuture<Void>) async {
         let deadline = process.eventLoop.makePromise(of: Void.self)

@@ -94,7 +94,7 @@ final class SessionHub {
         pumpAll()
     }
 
-    /// pi is gone. Viewers stay and are told; nothing that waited is sent again.
+    /// Tells viewers, who stay, that pi is gone; nothing that waited is sent again.
     func piExited(_ exit: PiExit, isRestarting: Bool) {
         pi = nil
         isAskingMessages = false
@@ -231,7 +231,9 @@ final class SessionHub {
         scheduleDialogTimeouts()
     }
 
-    /// A viewer wants a snapshot and then the stream. One question to pi serves all who wait for its answer.
+    /// A viewer wants a snapshot and then the stream.
+    ///
+    /// One question to pi serves all who wait for its answer.
     func join(_ viewer: Viewer) {
         snapshotWaiters.append(.join(viewer))
         askMessages()

@@ -47,8 +47,11 @@ final class Viewer: WebSocketEndpoint {
 
     /// A viewer of the hub's session.
     ///
-    /// - Parameter offersSession: Whether it offered the subprotocol of the session dialect, so that it gets nothing
-    ///   before its `hello`.
+    /// - Parameters:
+    ///   - id: Its name in the hub.
+    ///   - hub: The session.
+    ///   - offersSession: Whether it offered the subprotocol of the session dialect, so that it gets nothing before its
+    ///     `hello`.
     init(id: ViewerID, hub: SessionHub, offersSession: Bool) {
         self.id = id
         self.hub = hub

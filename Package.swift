@@ -84,13 +84,14 @@ let package = Package(
         tool("hypi-spawn", ["HypiNet", "HypiWire"]),
         tool("hypi-dirs", ["HypiNet", "HypiWire"]),
         tool("pi-demo", ["PiDemoCore"]),
+        .target(name: "CTerminal", path: "Tests/CTerminal"),
         .target(
             name: "HypiTestSupport",
-            dependencies: ["HypiNet", "HypiWire", "CPlatform", nioCore, nioPosix, subprocess],
+            dependencies: ["CTerminal", "HypiNet", "HypiWire", nioConcurrency, nioCore, nioPosix],
             path: "Tests/HypiTestSupport", swiftSettings: strict),
         tests("HypiWireTests", ["HypiWire", nioCore]),
         tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
-        tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire"]),
+        tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]
 )

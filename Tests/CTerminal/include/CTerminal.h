@@ -1,0 +1,12 @@
+#ifndef HYPI_CTERMINAL_H
+#define HYPI_CTERMINAL_H
+
+#include <spawn.h>
+
+/// Opens a pseudo-terminal; the name of its other end goes to `name`. Returns the descriptor, or -1 with errno set.
+int hypi_open_terminal(char *name, int capacity);
+
+/// Lets a child that is about to be started begin in a folder. Returns 0 or an error number.
+int hypi_spawn_in(posix_spawn_file_actions_t *actions, const char *folder);
+
+#endif

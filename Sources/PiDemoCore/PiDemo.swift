@@ -1,3 +1,4 @@
+import CPlatform
 import Dispatch
 import HypiWire
 import NIOCore
@@ -23,6 +24,8 @@ public enum PiDemo {
     ///   `/crash` end the process with 1 from within; signals keep their default action, as in pi.
     public static func run(_ options: DemoOptions) async -> Int32 {
         System.ignoreBrokenPipes()
+        // As Node does: a tool that outlives us must not hold open what our parent left to us.
+        hypi_keep_descriptors()
         let agent: Agent
         do {
             agent = try Agent(options)

@@ -27,7 +27,6 @@ struct MalformedTests {
         for line in recording.input {
             demo.send(line: line)
             demo.send(["id": "mark", "type": "get_last_assistant_text"])
-            let isAccepted = { (record: JSON) in record["type"] == "agent_start" }
             var part = try demo.records { DemoProcess.isResponse($0, "mark") }
             // A prompt that was accepted runs to its end, so that the next one is not refused for another reason.
             if part.contains(where: { $0["command"] == "prompt" && $0["success"] == true }), !line.contains("\"x3\""),
@@ -35,7 +34,6 @@ struct MalformedTests {
             {
                 part += try demo.records(until: DemoProcess.ends(true))
             }
-            _ = isAccepted
             records += part.filter { $0["id"] != "mark" }
         }
         let expected = answers(recording.output)

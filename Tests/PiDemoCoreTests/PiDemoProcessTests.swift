@@ -171,6 +171,14 @@ struct PiDemoProcessTests {
         try FileManager.default.removeItem(atPath: path)
     }
 
+    @Test("a command gets its signals as from a shell", arguments: ["TERM", "PIPE", "INT"])
+    func signals(name: String) throws {
+        let demo = try DemoProcess()
+        let data = try demo.ask(["type": "bash", "command": .string("kill -\(name) $$; echo survived")])["data"]
+        #expect(data?["output"] == "")
+        #expect((data?["exitCode"]?.int ?? 0) > 128)
+    }
+
     @Test("what a shell leaves in the background holds up nothing")
     func background() throws {
         let demo = try DemoProcess()

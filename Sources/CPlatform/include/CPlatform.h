@@ -8,6 +8,9 @@ int hypi_become_subreaper(void);
 /// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.
 int hypi_pipe(int ends[2]);
 
+/// Keeps every descriptor that we inherited, but for standard input, output and error, from our children.
+void hypi_keep_descriptors(void);
+
 /// The posix_spawn flag that puts the child in a session of its own; Swift does not see it on Linux.
 short hypi_spawn_new_session(void);
 

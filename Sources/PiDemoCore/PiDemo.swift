@@ -70,7 +70,7 @@ public enum PiDemo {
 
 extension PiDemo {
     /// What `--version` prints.
-    public static let version = "pi-demo 0.1.0"
+    public static let version = "pi-demo \(Version.current)"
 
     /// Says in one line on stderr which arguments mean nothing here; says nothing where there are none.
     ///

@@ -1,13 +1,6 @@
 import ArgumentParser
+import HypiTool
 import PiDemoCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 @main
 struct PiDemoCommand: AsyncParsableCommand {
@@ -48,17 +41,21 @@ struct PiDemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard !version else { return print(PiDemo.version) }
-        var options = DemoOptions(agentDirectory: Self.agentDirectory)
-        options.charactersPerSecond = rate
-        options.isCumulative = cumulative
-        options.start = noSession ? .unsaved : session.map { .named($0) } ?? (continues ? .latest : .new)
-        (options.sessionDirectory, options.name, options.model, options.thinking) = (sessionDir, name, model, thinking)
         PiDemo.report(ignored: ignored)
-        throw ExitCode(await PiDemo.run(options))
+        try await ToolRun.run("pi-demo") {
+            var options = DemoOptions(agentDirectory: try Self.agentDirectory())
+            options.charactersPerSecond = rate
+            options.isCumulative = cumulative
+            options.start = noSession ? .unsaved : session.map { .named($0) } ?? (continues ? .latest : .new)
+            (options.sessionDirectory, options.name) = (sessionDir, name)
+            (options.model, options.thinking) = (model, thinking)
+            // pi's own statuses, which are 0 and 1.
+            throw ExitCode(await PiDemo.run(options))
+        }
     }
 
-    private static var agentDirectory: String {
-        if let path = getenv("PI_CODING_AGENT_DIR") { return String(cString: path) }
-        return "\(getenv("HOME").map { String(cString: $0) } ?? "/tmp")/.pi-demo/agent"
+    private static func agentDirectory() throws -> String {
+        let environment = Environment.current()
+        return try environment["PI_CODING_AGENT_DIR"] ?? environment.home() + "/.pi-demo/agent"
     }
 }

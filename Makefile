@@ -1,0 +1,66 @@
+# Hyper-Pi: what a person types. `make help` lists it.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+PI ?= pi-demo
+BUILD ?= .build
+SWIFT ?= swift
+
+TOOLS := hypivisor pi-socket hypi-ls hypi-attach hypi-spawn hypi-dirs pi-demo
+RELEASE_FLAGS := -c release --scratch-path $(BUILD)
+ifeq ($(shell uname -s),Linux)
+RELEASE_FLAGS += --static-swift-stdlib -Xlinker -s
+endif
+RELEASE_BIN = $(shell $(SWIFT) build $(RELEASE_FLAGS) --show-bin-path)
+
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+BASH_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+.PHONY: all release demo test lint bench install uninstall clean help packages
+
+all: release ## Build the release programs (the default)
+
+packages:
+	@Tests/Scripts/install-packages.sh libssl-dev libreadline-dev pkg-config
+
+release: packages
+	$(SWIFT) build $(RELEASE_FLAGS)
+
+demo: release ## Start a hypivisor and two agents, talk to them, break things, clean up (PI=pi for a real pi)
+	@Tests/Scripts/install-packages.sh jq
+	@Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$(PI)"
+
+test: packages ## Build and run all tests
+	@Tests/Scripts/install-packages.sh jq tmux
+	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
+	$(SWIFT) test --skip-build --scratch-path $(BUILD)
+
+lint: ## Check format, documentation comments and the arrows between targets
+	@Tests/Scripts/install-packages.sh jq
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	@Tests/Scripts/check-arrows.sh "$(SWIFT)"
+
+bench: ## Measure (nothing is measured yet)
+	@echo "make bench: nothing is measured yet" >&2
+
+install: release ## Install programs and completions under PREFIX (default /usr/local); DESTDIR is honoured
+	install -d "$(BINDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
+	for tool in $(TOOLS); do \
+		install -m 755 "$(RELEASE_BIN)/$$tool" "$(BINDIR)/$$tool" && \
+		install -m 644 "completions/$$tool.bash" "$(BASH_DIR)/$$tool" && \
+		install -m 644 "completions/_$$tool" "$(ZSH_DIR)/_$$tool" && \
+		install -m 644 "completions/$$tool.fish" "$(FISH_DIR)/$$tool.fish" || exit 1; \
+	done
+
+uninstall: ## Remove what install put there
+	for tool in $(TOOLS); do \
+		rm -f "$(BINDIR)/$$tool" "$(BASH_DIR)/$$tool" "$(ZSH_DIR)/_$$tool" "$(FISH_DIR)/$$tool.fish"; \
+	done
+
+clean: ## Remove what was built
+	rm -rf "$(BUILD)"
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -74,6 +74,7 @@ extension Failure {
         case let error as RegistryClient.ProtocolFault:
             self.init(.peerProtocol, "the peer broke the protocol: \(error.reason)")
         case let error as WebSocketServer.BindError: self.init(binding: error)
+        case let error as TargetWord.Fault: self = error.failure
         case is CancellationError: self.init(.defect, "cancelled")
         default: self.init(.defect, "unexpected error: \(error)")
         }

@@ -95,7 +95,7 @@ let package = Package(
             dependencies: ["CTerminal", "HypiNet", "HypiWire", nioConcurrency, nioCore, nioPosix],
             path: "Tests/HypiTestSupport", swiftSettings: strict),
         tests("HypiWireTests", ["HypiWire", nioCore]),
-        tests("HypiToolTests", ["HypiTool", "HypiNet", "HypiWire", nioCore]),
+        tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore]),
         tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
         tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],

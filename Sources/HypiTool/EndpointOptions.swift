@@ -17,14 +17,18 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     @Flag(help: "Send the token over plain ws:// to another machine.")
     public var insecure = false
 
+    /// How long the program may take.
+    @Option(help: ArgumentHelp("Give up after this time, such as 30s or 5m (exit 124).", valueName: "time"))
+    public var timeout: TimeSpan?
+
     /// Options that were not given.
     public init() {}
 
     /// The port hypivisor listens on unless told otherwise.
     public static let defaultPort = 31415
 
-    /// The registry endpoint: the option, else `HYPIVISOR_WS`, else what a hypivisor of this person has announced,
-    /// else the default port on loopback.
+    /// The registry endpoint: the option, else `HYPIVISOR_WS`, else the config file, else what a hypivisor of this
+    /// person has announced, else the default port on loopback.
     ///
     /// - Throws: ``Failure`` with status 64 or 78 if what was given is no URL.
     public func registry(_ environment: Environment) throws(Failure) -> WebSocketURL {
@@ -36,19 +40,47 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     /// - Throws: ``Failure`` with status 78.
     public func token(_ environment: Environment) throws(Failure) -> Token? {
         if let token = try resolve(environment).token { return token }
-        return try TokenSource(environment: environment, optionFile: tokenFile).clientToken()
+        // HYPI_TOKEN and HYPI_TOKEN_FILE are stronger than the config file, as the environment always is.
+        let isInEnvironment = environment["HYPI_TOKEN"] != nil || environment["HYPI_TOKEN_FILE"] != nil
+        let configured = isInEnvironment ? nil : try ConfigFile(environment: environment)["token-file"]
+        return try TokenSource(environment: environment, optionFile: tokenFile ?? configured).clientToken()
+    }
+
+    /// How long the program may take: the option, else the config file, else `usual`.
+    ///
+    /// - Parameters:
+    ///   - environment: The program's environment.
+    ///   - usual: The program's own limit; `nil` if it has none.
+    /// - Returns: The limit; `nil` where there is none, which `--timeout 0` asks for.
+    /// - Throws: ``Failure`` with status 78 if the config file's `timeout` is no time.
+    public func timeLimit(_ environment: Environment, usual: Duration?) throws(Failure) -> Duration? {
+        var limit = usual
+        if let timeout {
+            limit = timeout.duration
+        } else if let text = try ConfigFile(environment: environment)["timeout"] {
+            guard let span = TimeSpan(argument: text) else {
+                throw Failure(.configuration, "config: 'timeout = \(text)' is no time", hint: "such as 30s or 5m")
+            }
+            limit = span.duration
+        }
+        return limit == .zero ? nil : limit
     }
 
     /// How a client connects.
     ///
     /// - Throws: ``Failure`` with status 78.
     public func clientOptions(_ environment: Environment) throws(Failure) -> WebSocketClient.Options {
-        WebSocketClient.Options(token: try token(environment), isInsecureAllowed: insecure)
+        let isConfigured = try ConfigFile(environment: environment).flag("insecure")
+        return WebSocketClient.Options(
+            token: try token(environment), isInsecureAllowed: insecure || isConfigured)
     }
 
     private func resolve(_ environment: Environment) throws(Failure) -> (url: WebSocketURL, token: Token?) {
         if let hypivisor { return try Self.parse(hypivisor, from: "--hypivisor", .usage) }
         if let text = environment["HYPIVISOR_WS"] { return try Self.parse(text, from: "HYPIVISOR_WS", .configuration) }
+        if let text = try ConfigFile(environment: environment)["hypivisor"] {
+            return try Self.parse(text, from: "config: 'hypivisor'", .configuration)
+        }
         let announced = try DiscoveryFile(environment: environment).read()
         return (announced ?? WebSocketURL(host: "127.0.0.1", port: Self.defaultPort, path: "/ws"), nil)
     }

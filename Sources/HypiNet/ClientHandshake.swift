@@ -135,6 +135,8 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         let endpoint = makeEndpoint()
         let socket = WebSocket(role: .client, options: options.socket, channel: context.channel, endpoint: endpoint)
         let pipeline = context.pipeline.syncOperations
+        // Before the socket comes: the endpoint may write at once, and those bytes are no HTTP any more.
+        _ = pipeline.removeHandler(codec.encoder)
         do {
             try pipeline.addHandler(socket, position: .after(self))
         } catch {
@@ -143,7 +145,6 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
             return
         }
         opened.succeed()
-        _ = pipeline.removeHandler(codec.encoder)
         pipeline.removeHandler(codec.decoder).assumeIsolated().whenComplete { _ in
             for data in self.early { context.fireChannelRead(data) }
             self.early = []

@@ -142,6 +142,9 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         let socket = WebSocket(
             role: .server, options: acceptance.options, channel: context.channel, endpoint: endpoint)
         let pipeline = context.pipeline.syncOperations
+        // Before the socket comes: the endpoint may write at once, and those bytes are no HTTP any more.
+        _ = pipeline.removeHandler(codec.headLimit)
+        _ = pipeline.removeHandler(codec.encoder)
         do {
             try pipeline.addHandler(socket, position: .after(self))
         } catch {
@@ -150,8 +153,6 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
             return
         }
         // The decoder goes first and hands on what came behind the request; then this handler lets it through.
-        _ = pipeline.removeHandler(codec.headLimit)
-        _ = pipeline.removeHandler(codec.encoder)
         let removed = pipeline.removeHandler(codec.decoder)
         removed.assumeIsolated().whenComplete { _ in
             for data in self.early { context.fireChannelRead(data) }

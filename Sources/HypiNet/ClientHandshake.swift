@@ -132,24 +132,27 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
     private func becomeWebSocket(_ context: ChannelHandlerContext) {
         state = .done
         timer?.cancel()
+        let pipeline = context.pipeline.syncOperations
+        _ = pipeline.removeHandler(codec.encoder)
+        // The decoder looks at what is written as well, and it is still busy with the response: the endpoint, which may
+        // write at once, comes when the decoder has gone.
+        pipeline.removeHandler(codec.decoder).assumeIsolated().whenComplete { _ in self.addSocket(context) }
+    }
+
+    private func addSocket(_ context: ChannelHandlerContext) {
         let endpoint = makeEndpoint()
         let socket = WebSocket(role: .client, options: options.socket, channel: context.channel, endpoint: endpoint)
-        let pipeline = context.pipeline.syncOperations
-        // Before the socket comes: the endpoint may write at once, and those bytes are no HTTP any more.
-        _ = pipeline.removeHandler(codec.encoder)
         do {
-            try pipeline.addHandler(socket, position: .after(self))
+            try context.pipeline.syncOperations.addHandler(socket, position: .after(self))
         } catch {
             opened.fail(ConnectError.unreachable(url, reason: TransportFault.reason(error)))
             context.close(promise: nil)
             return
         }
         opened.succeed()
-        pipeline.removeHandler(codec.decoder).assumeIsolated().whenComplete { _ in
-            for data in self.early { context.fireChannelRead(data) }
-            self.early = []
-            _ = context.pipeline.syncOperations.removeHandler(context: context)
-        }
+        for data in early { context.fireChannelRead(data) }
+        early = []
+        _ = context.pipeline.syncOperations.removeHandler(context: context)
     }
 
     private func fail(_ error: ConnectError, _ context: ChannelHandlerContext) {

@@ -9,7 +9,8 @@ final class ConnectionGate: Sendable {
     let route: @Sendable (HandshakeRequest) -> WebSocketServer.Route
     let refusals = RefusalLog()
     private let limit: Int
-    private let count = NIOLockedValueBox(0)
+    /// A lock, because connections come and go on every loop.
+    private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
 
     init(limit: Int, policy: HandshakePolicy, route: @escaping @Sendable (HandshakeRequest) -> WebSocketServer.Route) {
         self.limit = limit
@@ -19,11 +20,12 @@ final class ConnectionGate: Sendable {
 
     /// Sets up the pipeline of a new connection, on its loop.
     func admit(_ channel: any Channel) throws {
-        let isFull = count.withLockedValue { count in
-            count += 1
-            return count > limit
+        let key = ObjectIdentifier(channel)
+        let isFull = channels.withLockedValue { channels in
+            channels[key] = channel
+            return channels.count > limit
         }
-        channel.closeFuture.whenComplete { [count] _ in count.withLockedValue { $0 -= 1 } }
+        channel.closeFuture.whenComplete { [channels] _ in channels.withLockedValue { $0[key] = nil } }
         let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
         let encoder = HTTPResponseEncoder()
         let headLimit = RequestHeadLimit()
@@ -31,6 +33,27 @@ final class ConnectionGate: Sendable {
             gate: self, isFull: isFull, codec: .init(headLimit: headLimit, decoder: decoder, encoder: encoder))
         try channel.pipeline.syncOperations.addHandlers([headLimit, decoder, encoder, handshake])
     }
+}
+
+extension ConnectionGate {
+    /// Asks every open connection to close, and ends those that have not by the deadline.
+    func closeAll(_ closure: Closure, within limit: TimeAmount, on eventLoop: any EventLoop) async {
+        let open = channels.withLockedValue { Array($0.values) }
+        for channel in open {
+            channel.eventLoop.execute { channel.pipeline.fireUserInboundEventTriggered(ServerStop(closure: closure)) }
+        }
+        let deadline = eventLoop.scheduleTask(in: limit) {
+            for channel in open { channel.close(promise: nil) }
+        }
+        // The future of all that complete, whichever way, does not fail.
+        try? await EventLoopFuture.andAllComplete(open.map(\.closeFuture), on: eventLoop).get()
+        deadline.cancel()
+    }
+}
+
+/// The server stops: every connection closes with these words.
+struct ServerStop: Sendable {
+    var closure: Closure
 }
 
 /// Ends a connection whose request head grows beyond ``Limits/requestHeadBytes``.

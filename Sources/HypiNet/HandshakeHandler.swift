@@ -80,6 +80,15 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         answer(.badRequest, context)
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ServerStop, !isUpgrading { return context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private var isUpgrading: Bool {
+        if case .upgrading = state { true } else { false }
+    }
+
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard case .waiting = state else { return }
         let request = HandshakeRequest(

@@ -56,6 +56,8 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     private var closure: Closure?
     private var context: ChannelHandlerContext?
     private var heartbeat = Heartbeat()
+    /// Marks the pings of this very connection, so that a relay passes on the answers to everybody else's.
+    private let heartbeatPayload = ByteBuffer(integer: UInt64.random(in: .min ... .max))
     private var heartbeatTimer: Scheduled<Void>?
     private var isReadingPaused = false
     private var closeTimer: Scheduled<Void>?
@@ -249,6 +251,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         heartbeat.sawPeer()
         guard state != .ended else { return }
+        endpoint?.heard()
         decoder.append(unwrapInboundIn(data))
         do throws(FrameFault) {
             while state != .ended, let frame = try decoder.next() {
@@ -259,8 +262,16 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    /// Closes the connection when its server stops.
+    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let stop = event as? ServerStop else { return context.fireUserInboundEventTriggered(event) }
+        close(stop.closure.code, reason: stop.closure.reason)
+    }
+
     /// Passes on that the peer reads faster or slower.
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // The kernel's buffer was full and has room again: a peer that reads slowly, and is alive.
+        if context.channel.isWritable { heartbeat.sawPeer() }
         if state == .open { endpoint?.writabilityChanged() }
         context.fireChannelWritabilityChanged()
     }
@@ -289,7 +300,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     private func deliver(_ output: MessageAssembler.Output, _ frame: Frame) {
         if endpoint?.receivesFrames == true {
-            guard frame != Self.heartbeatAnswer else { return }
+            guard frame.opcode != .pong || frame.payload != heartbeatPayload else { return }
             endpoint?.received(frame: frame)
             return
         }
@@ -313,10 +324,6 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     // MARK: Heartbeat
 
-    /// Marks our own pings, so that a relay does not pass the answers on.
-    private static let heartbeatPayload = ByteBuffer(string: "hypi")
-    private static let heartbeatAnswer = Frame(opcode: .pong, payload: heartbeatPayload)
-
     private func startHeartbeat() {
         guard let interval = options.heartbeat else { return }
         heartbeatTimer = eventLoop.assumeIsolated().scheduleTask(in: interval) {
@@ -330,7 +337,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         if isReadingPaused { heartbeat.sawPeer() }
         switch heartbeat.beat() {
         case .rest: break
-        case .ping: send(Frame(opcode: .ping, payload: Self.heartbeatPayload))
+        case .ping: send(Frame(opcode: .ping, payload: heartbeatPayload))
         case .giveUp:
             closure = Closure(code: .abnormal, reason: "no sign of life")
             drop()

@@ -15,6 +15,9 @@ public protocol WebSocketEndpoint: AnyObject {
     /// A data, ping or pong frame arrived, and ``receivesFrames`` is true; nothing has been answered to it.
     func received(frame: Frame)
 
+    /// Anything at all came from the peer, a pong too: a sign of life, before what it amounts to.
+    func heard()
+
     /// The socket takes more bytes, or has stopped taking them: look at ``WebSocket/isWritable``.
     func writabilityChanged()
 
@@ -27,6 +30,8 @@ extension WebSocketEndpoint {
     public var receivesFrames: Bool { false }
     /// Frames do not come to an endpoint that did not ask for them.
     public func received(frame: Frame) {}
+    /// Signs of life are the heartbeat's business, unless an endpoint keeps a lease by them.
+    public func heard() {}
     /// Nothing to do for an endpoint whose writes are bounded by the socket's outbox.
     public func writabilityChanged() {}
 }

@@ -56,8 +56,11 @@ public final class WebSocketServer: Sendable {
     /// The port that is listened on.
     public let port: Int
 
-    private init(channel: any Channel, port: Int) {
+    private let gate: ConnectionGate
+
+    private init(channel: any Channel, port: Int, gate: ConnectionGate) {
         self.channel = channel
+        self.gate = gate
         self.port = port
     }
 
@@ -87,7 +90,7 @@ public final class WebSocketServer: Sendable {
             }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
-            return WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port)
+            return WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port, gate: gate)
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw .portTaken(host: host, port: port)
         } catch {
@@ -99,5 +102,15 @@ public final class WebSocketServer: Sendable {
     public func stopAccepting() async {
         // Closing a listening socket twice is the only failure, and leaves what was wanted.
         try? await channel.close()
+    }
+
+    /// Stops accepting, says goodbye on every open connection, and waits until they are over.
+    ///
+    /// - Parameters:
+    ///   - closure: The close code and reason that every peer gets.
+    ///   - limit: How long peers have to answer; after that their connections are cut.
+    public func stop(_ closure: Closure = Closure(code: .goingAway), within limit: TimeAmount) async {
+        await stopAccepting()
+        await gate.closeAll(closure, within: limit, on: channel.eventLoop)
     }
 }

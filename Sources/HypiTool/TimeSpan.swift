@@ -1,6 +1,6 @@
 public import ArgumentParser
 
-/// A length of time as it is typed: `30`, `1.5`, `250ms`, `30s`, `5m`, `2h`; seconds unless it says otherwise.
+/// A length of time as it is typed: `30`, `1.5`, `250ms`, `30s`, `5m`, `2h`, `1d`; seconds unless it says otherwise.
 public struct TimeSpan: Sendable, Equatable, ExpressibleByArgument {
     /// The length; zero means that there is no limit.
     public let duration: Duration
@@ -19,6 +19,7 @@ public struct TimeSpan: Sendable, Equatable, ExpressibleByArgument {
         case "", "s": scale = 1
         case "m": scale = 60
         case "h": scale = 3600
+        case "d": scale = 86_400
         default: return nil
         }
         guard let value = Double(number), value * scale <= Self.longestSeconds else { return nil }

@@ -64,8 +64,8 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
-        .systemLibrary(
-            name: "CReadline", pkgConfig: "readline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
+        // Without pkg-config: readline.pc carries -D flags that SwiftPM warns of at every build. The module map links.
+        .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
         .target(name: "CPlatform"),
         library("HypiWire", [nioCore]),
         library("PiAdapter", ["HypiWire", nioCore]),
@@ -80,12 +80,12 @@ let package = Package(
                 "HypiNet", "HypiWire", "PiAdapter", "CPlatform", collections, logging, nioCore, nioPosix, subprocess,
                 system,
             ]),
-        library("ChatCore", ["HypiNet", "HypiWire", "PiAdapter", nioCore]),
+        library("ChatCore", ["HypiNet", "HypiWire", "PiAdapter", "CPlatform", "CReadline", nioCore, nioPosix]),
         library("PiDemoCore", ["HypiWire", "CPlatform", nioCore]),
         tool("hypivisor", ["HypivisorCore", logging]),
         tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioPosix, unixSignals]),
         tool("hypi-ls", ["HypiNet", "HypiWire"]),
-        tool("hypi-attach", ["ChatCore"]),
+        tool("hypi-attach", ["ChatCore", "HypiNet", "HypiWire", nioCore, nioPosix]),
         tool("hypi-spawn", ["HypiNet", "HypiWire"]),
         tool("hypi-dirs", ["HypiNet", "HypiWire"]),
         tool("pi-demo", ["PiDemoCore"]),
@@ -96,6 +96,7 @@ let package = Package(
             path: "Tests/HypiTestSupport", swiftSettings: strict),
         tests("HypiWireTests", ["HypiWire", nioCore]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore]),
+        tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
         tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],

@@ -1,0 +1,38 @@
+import NIOCore
+
+/// Where a filter's data and remarks go; the executable decides what that is.
+public struct FilterOutput: Sendable {
+    /// Data: bytes as they are, at once.
+    public var write: @Sendable ([UInt8]) throws -> Void
+    /// A remark for a person.
+    public var note: @Sendable (String) -> Void
+
+    /// An output.
+    public init(write: @escaping @Sendable ([UInt8]) throws -> Void, note: @escaping @Sendable (String) -> Void) {
+        self.write = write
+        self.note = note
+    }
+
+    /// Writes one NDJSON record.
+    func write(record: ByteBuffer) throws {
+        try write(Array(record.readableBytesView) + [UInt8(ascii: "\n")])
+    }
+}
+
+/// Remarks about a connection: a short loss that is made good at once is nobody's concern.
+struct LossNotes {
+    private var losses = 0
+
+    /// A line to say about an event, if there is one.
+    mutating func note(about event: AgentEvent.Kind) -> String? {
+        switch event {
+        case .welcome, .resumed:
+            defer { losses = 0 }
+            return losses > 1 ? "connected again" : nil
+        case .lost(let reason, _):
+            losses += 1
+            return losses == 2 ? "\(reason); trying to come back" : nil
+        default: return nil
+        }
+    }
+}

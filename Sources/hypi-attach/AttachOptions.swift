@@ -1,0 +1,78 @@
+import ArgumentParser
+import ChatCore
+
+/// What the command line of hypi-attach can say.
+struct AttachOptions: ParsableArguments {
+    /// What a viewer may do.
+    enum Role: String, ExpressibleByArgument, CaseIterable {
+        case controller
+        case observer
+    }
+
+    @Argument(help: ArgumentHelp("Agent to talk to; the only one if there is one.", valueName: "target"))
+    var target: String?
+
+    @Option(name: [.short, .long], help: ArgumentHelp("Send one prompt and print the answer.", valueName: "text"))
+    var prompt: String?
+
+    @Flag(help: "Print every record as NDJSON instead of the answer's text.")
+    var json = false
+
+    @Flag(help: "Take commands as NDJSON on standard input, print every record.")
+    var jsonlIn = false
+
+    @Flag(help: "Only watch.")
+    var follow = false
+
+    @Option(help: ArgumentHelp("What we may do: controller or observer.", valueName: "role"))
+    var role = Role.controller
+
+    @Flag(help: "Print the last answer and leave.")
+    var last = false
+
+    @Flag(help: "Abort the running turn and leave.")
+    var abort = false
+
+    @Flag(help: "Ask the agent to end.")
+    var stop = false
+
+    @Flag(name: .customLong("no-wait"), help: "Return once the prompt was accepted.")
+    var noWait = false
+
+    @Option(
+        help: ArgumentHelp("Answer to a dialog: text, option or its number, y or n; repeatable.", valueName: "text"))
+    var answer: [String] = []
+
+    @Flag(help: "Refuse every dialog that --answer leaves over.")
+    var deny = false
+
+    @Option(help: ArgumentHelp("Give up after this time; the agent goes on.", valueName: "seconds"))
+    var timeout: Double?
+
+    @Option(help: ArgumentHelp("Agents to talk to at once with '-'.", valueName: "n"))
+    var jobs = 8
+
+    /// Refuses what cannot be meant.
+    func check() throws {
+        let modes = [
+            (jsonlIn, "--jsonl-in"), (follow || role == .observer, "--follow"), (last, "--last"), (abort, "--abort"),
+            (stop, "--stop"), (prompt != nil, "--prompt"),
+        ].filter(\.0).map(\.1)
+        if modes.count > 1 { throw ValidationError("\(modes[0]) and \(modes[1]) exclude each other") }
+        if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a number of seconds above 0") }
+        if jobs < 1 { throw ValidationError("--jobs takes a number from 1") }
+        if prompt?.allSatisfy(\.isWhitespace) == true { throw ValidationError("the prompt is empty") }
+        if target == "-", prompt == nil { throw ValidationError("with '-' the prompt comes from --prompt") }
+    }
+
+    /// What is asked for beside the text.
+    func filter(_ prompt: String) -> PromptFilter.Options {
+        PromptFilter.Options(
+            prompt: prompt, policy: DialogPolicy(answers: answer, denies: deny), printsRecords: json, waits: !noWait)
+    }
+
+    /// The bound on the whole conversation.
+    var limit: Duration? {
+        timeout.map { .seconds($0) }
+    }
+}

@@ -1,0 +1,106 @@
+import ChatCore
+import HypiNet
+import HypiTool
+import HypiWire
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What one run of hypi-attach does, once its command line is known to make sense.
+struct Attachment: Sendable {
+    let options: AttachOptions
+    let endpoint: EndpointOptions
+    let environment: Environment
+
+    /// How long a script tries to come back to an agent that was lost; a person may wait as long as they like.
+    private static let patience = Duration.seconds(60)
+
+    private var group: any EventLoopGroup { MultiThreadedEventLoopGroup.singleton }
+
+    private let output = FilterOutput(
+        write: { try StandardOutput.write($0) }, note: { Diagnostic.print("hypi-attach", $0) })
+
+    func run() async throws -> ExitStatus {
+        if options.target == "-" { return try await fanOut() }
+        let isInputTerminal = isatty(STDIN_FILENO) == 1
+        var prompt = options.prompt
+        if prompt == nil, !hasMode, !isInputTerminal {
+            let text = try await InputRecords.all(of: STDIN_FILENO)
+            guard !text.allSatisfy(\.isWhitespace) else {
+                throw Failure(.usage, "there is no prompt", hint: "-p TEXT, or text on standard input")
+            }
+            prompt = text.hasSuffix("\n") ? String(text.dropLast()) : text
+        }
+        let target = TargetChoice(options.target, endpoint: endpoint, environment: environment, group: group)
+        if options.stop { return try await stop(target) }
+        let agent = try await target.resolve(mayAsk: isInputTerminal && prompt == nil && !hasMode)
+        if let prompt { return try await send(prompt, to: agent) }
+        return hasMode ? try await act(on: agent) : try await chat(with: agent)
+    }
+
+    private var hasMode: Bool {
+        options.jsonlIn || isFollowing || options.last || options.abort || options.stop
+    }
+
+    private var isFollowing: Bool {
+        options.follow || options.role == .observer
+    }
+
+    // MARK: Filters
+
+    private func send(_ prompt: String, to agent: AgentEndpoint) async throws -> ExitStatus {
+        let filter = PromptFilter(
+            options.filter(prompt), on: AgentConnection(to: agent, patience: Self.patience, on: group), output: output)
+        try await Deadline.within(options.limit) { try await filter.run() }
+        return .success
+    }
+
+    private func act(on agent: AgentEndpoint) async throws -> ExitStatus {
+        let role: AgentConnection.Role = isFollowing ? .observer : .controller
+        let connection = AgentConnection(to: agent, role: role, patience: Self.patience, on: group)
+        try await Deadline.within(options.limit) {
+            if isFollowing {
+                try await AgentFollower(connection, printsRecords: options.json, output: output).run()
+            } else if options.jsonlIn {
+                try await CommandConversation(connection, output: output).run(reading: STDIN_FILENO)
+            } else {
+                try await ask(options.last ? "get_last_assistant_text" : "abort", of: agent)
+            }
+        }
+        return .success
+    }
+
+    private func ask(_ command: String, of agent: AgentEndpoint) async throws {
+        let data = try await AgentQuestion.ask(
+            ["type": .string(command)], of: agent, patience: Self.patience, on: group)
+        guard options.last else { return }
+        guard let text = data["text"]?.string else { throw AgentFault.failed("there is no answer yet") }
+        try StandardOutput.write(text.hasSuffix("\n") ? text : text + "\n")
+    }
+
+    private func fanOut() async throws -> ExitStatus {
+        let agents = try await TargetChoice("-", endpoint: endpoint, environment: environment, group: group).fromInput()
+        let fanOut = FanOut(
+            options.filter(options.prompt ?? ""), jobs: options.jobs, timeout: options.limit, patience: Self.patience)
+        let allAnswered = try await fanOut.run(
+            agents, describe: { Failure(attaching: $0).line }, on: group, output: output)
+        return allAnswered ? .success : .failure
+    }
+
+    private func stop(_ target: TargetChoice) async throws -> ExitStatus {
+        let node = try await target.node(mayAsk: false)
+        try await target.stop(node)
+        return .success
+    }
+
+    // MARK: Chat
+
+    private func chat(with agent: AgentEndpoint) async throws -> ExitStatus {
+        throw Failure(.usage, "standard output is no terminal", hint: "use -p TEXT")
+    }
+}

@@ -59,9 +59,15 @@ public final class MessageStream: Sendable {
         let box = try await eventLoop.submit { NIOLoopBound(SocketBox(), eventLoop: eventLoop) }.get()
         delegate.box.withLockedValue { $0 = box }
         let source = sequence.source
-        try await WebSocketClient.connect(to: url, options: options, on: eventLoop) {
-            StreamEndpoint(source: source, box: box.value)
-        }.get()
+        do {
+            try await WebSocketClient.connect(to: url, options: options, on: eventLoop) {
+                StreamEndpoint(source: source, box: box.value)
+            }.get()
+        } catch {
+            // No endpoint was made that would do it, and a source that is dropped unfinished ends the process.
+            source.finish()
+            throw error
+        }
         return MessageStream(messages: Messages(producer: sequence.sequence), socket: box)
     }
 

@@ -10,7 +10,7 @@ HypiNet: HypiWire
 HypiTool: HypiNet HypiWire
 HypivisorCore: CPlatform HypiNet HypiWire
 PiSocketCore: CPlatform HypiNet HypiWire PiAdapter
-ChatCore: CReadline HypiNet HypiWire PiAdapter
+ChatCore: CPlatform CReadline HypiNet HypiWire PiAdapter
 PiDemoCore: CPlatform HypiWire
 hypivisor: HypiNet HypiTool HypiWire HypivisorCore
 pi-socket: HypiNet HypiTool HypiWire PiSocketCore

@@ -17,10 +17,6 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     @Flag(help: "Send the token over plain ws:// to another machine.")
     public var insecure = false
 
-    /// How long the program may take.
-    @Option(help: ArgumentHelp("Give up after this time, such as 30s or 5m (exit 124).", valueName: "time"))
-    public var timeout: TimeSpan?
-
     /// Options that were not given.
     public init() {}
 
@@ -44,26 +40,6 @@ public struct EndpointOptions: ParsableArguments, Sendable {
         let isInEnvironment = environment["HYPI_TOKEN"] != nil || environment["HYPI_TOKEN_FILE"] != nil
         let configured = isInEnvironment ? nil : try ConfigFile(environment: environment)["token-file"]
         return try TokenSource(environment: environment, optionFile: tokenFile ?? configured).clientToken()
-    }
-
-    /// How long the program may take: the option, else the config file, else `usual`.
-    ///
-    /// - Parameters:
-    ///   - environment: The program's environment.
-    ///   - usual: The program's own limit; `nil` if it has none.
-    /// - Returns: The limit; `nil` where there is none, which `--timeout 0` asks for.
-    /// - Throws: ``Failure`` with status 78 if the config file's `timeout` is no time.
-    public func timeLimit(_ environment: Environment, usual: Duration?) throws(Failure) -> Duration? {
-        var limit = usual
-        if let timeout {
-            limit = timeout.duration
-        } else if let text = try ConfigFile(environment: environment)["timeout"] {
-            guard let span = TimeSpan(argument: text) else {
-                throw Failure(.configuration, "config: 'timeout = \(text)' is no time", hint: "such as 30s or 5m")
-            }
-            limit = span.duration
-        }
-        return limit == .zero ? nil : limit
     }
 
     /// How a client connects.

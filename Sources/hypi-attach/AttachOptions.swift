@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatCore
+import HypiTool
 
 /// What the command line of hypi-attach can say.
 struct AttachOptions: ParsableArguments {
@@ -46,8 +47,7 @@ struct AttachOptions: ParsableArguments {
     @Flag(help: "Refuse every dialog that --answer leaves over.")
     var deny = false
 
-    @Option(help: ArgumentHelp("Give up after this time; the agent goes on.", valueName: "seconds"))
-    var timeout: Double?
+    @OptionGroup var time: TimeoutOptions
 
     @Option(help: ArgumentHelp("Agents to talk to at once with '-'.", valueName: "n"))
     var jobs = 8
@@ -59,7 +59,6 @@ struct AttachOptions: ParsableArguments {
             (stop, "--stop"), (prompt != nil, "--prompt"),
         ].filter(\.0).map(\.1)
         if modes.count > 1 { throw ValidationError("\(modes[0]) and \(modes[1]) exclude each other") }
-        if let timeout, !(timeout > 0) { throw ValidationError("--timeout takes a number of seconds above 0") }
         if jobs < 1 { throw ValidationError("--jobs takes a number from 1") }
         if prompt?.allSatisfy(\.isWhitespace) == true { throw ValidationError("the prompt is empty") }
         if target == "-", prompt == nil { throw ValidationError("with '-' the prompt comes from --prompt") }
@@ -71,8 +70,8 @@ struct AttachOptions: ParsableArguments {
             prompt: prompt, policy: DialogPolicy(answers: answer, denies: deny), printsRecords: json, waits: !noWait)
     }
 
-    /// The bound on the whole conversation.
-    var limit: Duration? {
-        timeout.map { .seconds($0) }
+    /// The bound on the whole conversation; the agent goes on beyond it.
+    func limit(_ environment: Environment) throws(Failure) -> Duration? {
+        try time.timeLimit(environment, usual: nil)
     }
 }

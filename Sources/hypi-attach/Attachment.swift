@@ -56,14 +56,14 @@ struct Attachment: Sendable {
     private func send(_ prompt: String, to agent: AgentEndpoint) async throws -> ExitStatus {
         let filter = PromptFilter(
             options.filter(prompt), on: AgentConnection(to: agent, patience: Self.patience, on: group), output: output)
-        try await Deadline.within(options.limit) { try await filter.run() }
+        try await Deadline.within(options.limit(environment)) { try await filter.run() }
         return .success
     }
 
     private func act(on agent: AgentEndpoint) async throws -> ExitStatus {
         let role: AgentConnection.Role = isFollowing ? .observer : .controller
         let connection = AgentConnection(to: agent, role: role, patience: Self.patience, on: group)
-        try await Deadline.within(options.limit) {
+        try await Deadline.within(options.limit(environment)) {
             if isFollowing {
                 try await AgentFollower(connection, printsRecords: options.json, output: output).run()
             } else if options.jsonlIn {
@@ -86,7 +86,8 @@ struct Attachment: Sendable {
     private func fanOut() async throws -> ExitStatus {
         let agents = try await TargetChoice("-", endpoint: endpoint, environment: environment, group: group).fromInput()
         let fanOut = FanOut(
-            options.filter(options.prompt ?? ""), jobs: options.jobs, timeout: options.limit, patience: Self.patience)
+            options.filter(options.prompt ?? ""), jobs: options.jobs, timeout: try options.limit(environment),
+            patience: Self.patience)
         let allAnswered = try await fanOut.run(
             agents, describe: { Failure(attaching: $0).line }, on: group, output: output)
         return allAnswered ? .success : .failure

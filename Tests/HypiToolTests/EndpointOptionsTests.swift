@@ -19,20 +19,22 @@ struct EndpointOptionsTests {
     @Test("a flag is stronger than the environment, that than the config file, that than the defaults")
     func order() throws {
         try withHome(config: "# mine\n hypivisor =  ws://config:1/ws \n\ntimeout = 2m\ncolour = red\n") { home in
-            let flag = try EndpointOptions.parse(["--hypivisor", "ws://flag:2/ws", "--timeout", "0"])
+            let flag = try EndpointOptions.parse(["--hypivisor", "ws://flag:2/ws"])
             let none = try EndpointOptions.parse([])
             let plain = Environment(["HOME": home])
             let variable = Environment(["HOME": home, "HYPIVISOR_WS": "env:3"])
             #expect(try flag.registry(variable).host == "flag")
             #expect(try none.registry(variable) == WebSocketURL("ws://env:3/ws"))
             #expect(try none.registry(plain).host == "config")
-            #expect(try none.timeLimit(plain, usual: .seconds(10)) == .seconds(120))
-            #expect(try flag.timeLimit(plain, usual: .seconds(10)) == nil)
+            #expect(try TimeoutOptions.parse([]).timeLimit(plain, usual: .seconds(10)) == .seconds(120))
+            #expect(try TimeoutOptions.parse(["--timeout", "0"]).timeLimit(plain, usual: .seconds(10)) == nil)
         }
         try withHome(config: nil) { home in
             let none = try EndpointOptions.parse([])
             #expect(try none.registry(Environment(["HOME": home])).description == "ws://127.0.0.1:31415/ws")
-            #expect(try none.timeLimit(Environment(["HOME": home]), usual: .seconds(10)) == .seconds(10))
+            #expect(
+                try TimeoutOptions.parse([]).timeLimit(Environment(["HOME": home]), usual: .seconds(10)) == .seconds(10)
+            )
         }
     }
 

@@ -4,29 +4,39 @@ import NIOConcurrencyHelpers
 /// The node as this bridge sees itself, shared between the hub's loop, which writes it, and the registration, which
 /// sends what has changed.
 final class NodeReport: Sendable {
-    private let node: NIOLockedValueBox<Node>
-    private let signal: AsyncStream<Void>.Continuation
-    /// One element whenever the node has changed since the last was taken.
-    let changes: AsyncStream<Void>
+    private struct State {
+        var node: Node
+        var signal: AsyncStream<Void>.Continuation?
+    }
+
+    private let state: NIOLockedValueBox<State>
 
     init(_ node: Node) {
-        self.node = NIOLockedValueBox(node)
-        (changes, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        state = NIOLockedValueBox(State(node: node))
+    }
+
+    /// One element whenever the node has changed since the last was taken.
+    ///
+    /// Each registration takes a stream of its own, because a stream ends for good with the task that waits for it.
+    func changes() -> AsyncStream<Void> {
+        let (stream, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        state.withLockedValue { $0.signal = signal }
+        return stream
     }
 
     /// The node as it is now.
     var current: Node {
-        node.withLockedValue { $0 }
+        state.withLockedValue { $0.node }
     }
 
     /// Changes the node; says so if something is different afterwards.
     func change(_ body: (inout Node) -> Void) {
-        let isDifferent = node.withLockedValue { node in
-            let before = node
-            body(&node)
-            return node != before
+        let signal = state.withLockedValue { state -> AsyncStream<Void>.Continuation? in
+            let before = state.node
+            body(&state.node)
+            return state.node == before ? nil : state.signal
         }
-        if isDifferent { signal.yield() }
+        signal?.yield()
     }
 
     /// The fields that differ, as an `update` carries them: `null` for one that is no longer known.

@@ -118,19 +118,17 @@ final class Registration: Sendable {
 
     private func sendChanges(_ client: RegistryClient, since first: Node) async throws {
         var sent = first
-        while !Task.isCancelled {
+        // Taken before the node is looked at, so that no change falls between.
+        var signals = report.changes().makeAsyncIterator()
+        repeat {
             let node = report.current
             var changes = NodeReport.difference(from: sent, to: node)
-            if !changes.members.isEmpty {
-                changes["id"] = .string(node.id)
-                _ = try await client.request("update", changes)
-                sent = node
-                try await Task.sleep(for: Self.updateInterval)
-            } else {
-                var iterator = report.changes.makeAsyncIterator()
-                guard await iterator.next() != nil else { return }
-            }
-        }
+            guard !changes.members.isEmpty else { continue }
+            changes["id"] = .string(node.id)
+            _ = try await client.request("update", changes)
+            sent = node
+            try await Task.sleep(for: Self.updateInterval)
+        } while await signals.next() != nil
     }
 
     private func listen(_ client: RegistryClient, _ url: WebSocketURL, _ options: WebSocketClient.Options) async {

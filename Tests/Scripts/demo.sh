@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The whole thing in half a minute: a hypivisor, two agents in two folders, a chat through the network, a kill -9.
+#
+#   demo.sh BIN [PI]     BIN: the folder of the built programs; PI: pi-demo (default), or pi, or a path
+#
+# Every command is shown before it runs. Exit status 0 only if each step held; whatever was started is stopped.
+set -euo pipefail
+
+bin=$(cd "$1" && pwd)
+pi=${2:-pi-demo}
+
+HOME=$(mktemp -d "${TMPDIR:-/tmp}/hyper-pi-demo.XXXXXX")
+export HOME PATH="$bin:$PATH" HYPI_PI="$pi" NO_COLOR=1
+unset XDG_CONFIG_HOME XDG_STATE_HOME HYPI_TOKEN HYPI_TOKEN_FILE HYPIVISOR_WS HYPI_HOOK PI_SOCKET_PORT
+hypivisor_pid=""
+
+note() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+show() { printf '\033[36m$ %s\033[0m\n' "$*"; }
+run() {
+    show "$*"
+    bash -o pipefail -c "$*"
+}
+fail() {
+    printf '\ndemo: %s\n' "$*" >&2
+    [ -f "$HOME/hypivisor.log" ] && sed 's/^/demo: hypivisor: /' "$HOME/hypivisor.log" >&2
+    exit 1
+}
+
+stop_everything() {
+    trap - EXIT INT TERM
+    # Agents belong to nobody but themselves, so each is asked to end.
+    for id in $(hypi-ls -q 2>/dev/null); do hypi-attach --stop "$id" >/dev/null 2>&1 || true; done
+    hypi-ls --wait gone --timeout 10 >/dev/null 2>&1 || true
+    [ -z "$hypivisor_pid" ] || kill "$hypivisor_pid" 2>/dev/null || true
+    wait 2>/dev/null || true
+    cd / && rm -rf "$HOME"
+}
+trap stop_everything EXIT
+trap 'exit 130' INT TERM
+
+# Starts a hypivisor on a free port and waits for its ready line.
+start_hypivisor() {
+    show "hypivisor --port 0 &"
+    mkfifo "$HOME/ready"
+    hypivisor --port 0 >"$HOME/ready" 2>>"$HOME/hypivisor.log" &
+    hypivisor_pid=$!
+    local line=""
+    read -r -t 10 line <"$HOME/ready" || fail "hypivisor is not ready"
+    rm "$HOME/ready"
+    echo "$line"
+}
+
+mkdir -p "$HOME/src/api/.git" "$HOME/src/web"
+if [ "$pi" = pi ]; then
+    # A real pi needs what its own configuration holds.
+    real_home=$(getent passwd "$(id -u)" | cut -d: -f6)
+    [ ! -d "$real_home/.pi" ] || ln -s "$real_home/.pi" "$HOME/.pi"
+fi
+
+note "A hypivisor, on any free port: tools on this machine find it by themselves"
+start_hypivisor
+
+note "Which folders could have an agent?"
+run "hypi-dirs ~/src"
+
+note "One in each of them"
+run "hypi-spawn ~/src/api ~/src/web | jq -c '{id, cwd, activity}'"
+[ "$(hypi-ls | wc -l)" -eq 2 ] || fail "two agents were started, $(hypi-ls | wc -l) are listed"
+
+note "Who runs where?"
+run "hypi-ls | jq -c '{id, activity, model, cwd}'"
+run "hypi-ls --table"
+
+note "Talk to one, through the network"
+api=$(hypi-ls | jq -r 'select(.cwd | endswith("/api")) | .id')
+[ -n "$api" ] || fail "no agent in ~/src/api"
+run "hypi-attach -p 'Remember the word heron.' api"
+note "The viewer has gone, the agent runs on"
+run "hypi-ls api | jq -c '{id, activity, pid}'"
+pid_before=$(hypi-ls api | jq .pid)
+
+note "Kill the hypivisor, hard"
+show "kill -9 $hypivisor_pid"
+kill -9 "$hypivisor_pid"
+wait "$hypivisor_pid" 2>/dev/null || true
+if hypi-ls >/dev/null 2>&1; then fail "the hypivisor was killed and still answers"; fi
+
+note "Start it again: the agents come back into the list by themselves"
+start_hypivisor
+run "hypi-ls --wait ready --count 2 --timeout 10 | jq -c '{id, activity, pid}'"
+[ "$(hypi-ls -q "$api")" = "$api" ] || fail "$api did not come back"
+[ "$(hypi-ls api | jq .pid)" = "$pid_before" ] || fail "$api is another process now"
+
+note "And they still know what was said"
+show "hypi-attach -p 'What did I say first?' api"
+answer=$(hypi-attach -p 'What did I say first?' api)
+echo "$answer"
+case $answer in
+    *heron*) ;;
+    *) fail "the agent has forgotten its conversation" ;;
+esac
+
+note "Stop everything"
+run "hypi-attach --stop api && hypi-attach --stop web"
+run "hypi-ls --wait gone --timeout 20"
+[ -z "$(hypi-ls -q)" ] || fail "agents are still listed: $(hypi-ls -q)"
+printf '\nEvery step held.\n'

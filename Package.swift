@@ -73,7 +73,8 @@ let package = Package(
             "HypiNet", ["HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
         library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
-            "HypivisorCore", ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess]),
+            "HypivisorCore",
+            ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess, system]),
         library(
             "PiSocketCore",
             [
@@ -82,7 +83,12 @@ let package = Package(
             ]),
         library("ChatCore", ["HypiNet", "HypiWire", "PiAdapter", "CPlatform", "CReadline", nioCore, nioPosix]),
         library("PiDemoCore", ["HypiWire", "CPlatform", nioCore]),
-        tool("hypivisor", ["HypivisorCore", logging]),
+        tool(
+            "hypivisor",
+            [
+                "HypivisorCore", "HypiNet", "HypiWire", collections, logging, nioConcurrency, nioCore, nioPosix,
+                unixSignals,
+            ]),
         tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioPosix, unixSignals]),
         tool("hypi-ls", ["HypiNet", "HypiWire"]),
         tool("hypi-attach", ["ChatCore", "HypiNet", "HypiWire", nioCore, nioPosix]),
@@ -97,6 +103,9 @@ let package = Package(
         tests("HypiWireTests", ["HypiWire", nioCore]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
+        tests(
+            "HypivisorCoreTests",
+            ["HypivisorCore", "HypiTestSupport", "HypiNet", "HypiWire", collections, logging, nioCore, nioPosix]),
         tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
         tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],

@@ -1,6 +1,9 @@
+#define _GNU_SOURCE 1
+
 #include "CPlatform.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -12,5 +15,13 @@ int hypi_become_subreaper(void) {
 #else
     errno = ENOSYS;
     return -1;
+#endif
+}
+
+int hypi_passing_folder_flags(void) {
+#if defined(O_PATH)
+    return O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+#else
+    return O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 #endif
 }

@@ -45,7 +45,7 @@ public enum StandardOutput {
     /// Writes bytes to a descriptor, waiting where it is non-blocking.
     ///
     /// - Returns: 0, or the system's error number.
-    static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
+    public static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> CInt {
         var offset = 0
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes { raw -> Int in

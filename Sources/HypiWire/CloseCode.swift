@@ -30,6 +30,8 @@ public struct CloseCode: RawRepresentable, Sendable, Hashable {
     public static let internalError = CloseCode(rawValue: 1011)
     /// The peer reads too slowly, or we are too full; it may come back.
     public static let tryAgainLater = CloseCode(rawValue: 1013)
+    /// A relay lost the connection behind it (registered with IANA, next to RFC 6455 section 7.4.1).
+    public static let badGateway = CloseCode(rawValue: 1014)
 
     /// Whether a close frame may carry the code (RFC 6455 section 7.4.1 and 7.4.2).
     public var isSendable: Bool {

@@ -46,4 +46,33 @@ public enum Limits {
     public static let registryEvents = 4096
     /// Requests that one registry connection may have under way; beyond it a request is refused with `busy`.
     public static let concurrentRequests = 64
+    /// Bytes of those roster events; the oldest go first.
+    public static let registryEventBytes = 16 << 20
+    /// The longest message of a registry connection, in bytes; beyond it the connection is closed with 1009.
+    public static let registryMessageBytes = 256 << 10
+    /// Nodes of one registry; beyond it a registration is refused with `busy`.
+    public static let nodes = 20_000
+    /// How long an offline node stays listed, in seconds, unless `--node-ttl` says otherwise.
+    public static let nodeTTLSeconds: Int64 = 30
+    /// How many TTLs an active node may be silent before it is removed.
+    public static let staleFactor = 3
+    /// Time an agent has to open a tunnel that it was asked for.
+    public static let tunnelSeconds: Int64 = 10
+    /// Bytes of a relay that are on their way from one event loop to another; beyond it the sender is not read.
+    public static let relayBytes = 256 << 10
+    /// Agents that hypivisor started and that live, unless `--max-agents` says otherwise; beyond it a spawn is refused
+    /// with `busy`.
+    public static let agents = 64
+    /// Time a started agent has to be ready; beyond it the start has failed.
+    public static let spawnSeconds: Int64 = 30
+    /// Time a ready agent has to register before the spawn is answered without it.
+    public static let registrationSeconds: Int64 = 5
+    /// Time after our own start in which agents of a predecessor come back; a spawn with a key waits for it.
+    public static let rejoinSeconds: Int64 = 3
+    /// Threads that look at directories; a slow disk holds up these and nothing else.
+    public static let directoryThreads = 4
+    /// Folders that one listing looks at; the rest is left out.
+    public static let directoryEntries = 100_000
+    /// Time from a stop signal to the end of every connection, in milliseconds.
+    public static let stopMilliseconds: Int64 = 1500
 }

@@ -14,4 +14,7 @@ void hypi_keep_descriptors(void);
 /// The posix_spawn flag that puts the child in a session of its own; Swift does not see it on Linux.
 short hypi_spawn_new_session(void);
 
+/// The flags for opening a folder only to pass through it: no reading, no following of a link, not inherited.
+int hypi_passing_folder_flags(void);
+
 #endif

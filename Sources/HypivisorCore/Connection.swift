@@ -1,0 +1,97 @@
+import HypiNet
+import HypiWire
+import NIOCore
+
+/// One connection at `/ws`: reads requests, runs them side by side, answers each when it is done.
+///
+/// It lives on its connection's loop and holds no roster state. At most ``Limits/concurrentRequests`` are under way;
+/// beyond it a request is refused with `busy`. The outbox is bounded by the socket: a peer that does not read is closed
+/// with 1013.
+final class Connection: WebSocketEndpoint {
+    private let services: Method.Services
+    private let since: String?
+    private let isAgent: Bool
+    /// How often the roster is told of signs of life.
+    private let reportInterval: TimeAmount
+    private var socket: WebSocket?
+    private var caller: Method.Caller?
+    private var underWayCount = 0
+    private var reported = NIODeadline.distantPast
+
+    /// A connection that is about to open.
+    ///
+    /// - Parameters:
+    ///   - request: What the peer asked for: `since` and `role` in its query.
+    ///   - services: What methods work on.
+    ///   - ttl: The lease whose signs of life are reported, three times in it.
+    init(_ request: HandshakeRequest, services: Method.Services, ttl: TimeAmount) {
+        self.services = services
+        since = request.parameter("since")
+        isAgent = request.parameter("role") == "agent"
+        reportInterval = .nanoseconds(ttl.nanoseconds / 3)
+    }
+
+    func opened(_ socket: WebSocket) {
+        self.socket = socket
+        let subscriber = Subscriber(id: ConnectionID(), socket: socket)
+        caller = Method.Caller(subscriber: subscriber, isAgent: isAgent)
+        let (since, isAgent) = (since, isAgent)
+        services.roster.post { $0.connect(subscriber, since: since, isAgent: isAgent) }
+    }
+
+    func heard() {
+        let now = NIODeadline.now()
+        guard let caller, now - reported >= reportInterval else { return }
+        reported = now
+        services.roster.post { $0.heard(caller.subscriber.id) }
+    }
+
+    func received(_ message: Message) {
+        let json: JSON
+        do {
+            json = try JSON(parsing: message.payload)
+        } catch {
+            return answer(nil, .failure(RegistryFault(.parseError, "not JSON: \(error)")))
+        }
+        do throws(RegistryFault) {
+            try start(json)
+        } catch {
+            answer(json["id"], .failure(error))
+        }
+    }
+
+    func closed(_ closure: Closure) {
+        guard let caller else { return }
+        socket = nil
+        self.caller = nil
+        services.roster.post { $0.disconnect(caller.subscriber) }
+    }
+
+    private func start(_ json: JSON) throws(RegistryFault) {
+        guard let caller else { return }
+        let request = try RegistryRequest(json: json)
+        guard underWayCount < Limits.concurrentRequests else {
+            throw RegistryFault(.busy, "too many requests under way on this connection")
+        }
+        guard let method = Method(rawValue: request.method) else {
+            throw RegistryFault(.methodNotFound, "Method not found: \(request.method)")
+        }
+        let future = try method.perform(Params(object: request.params), for: caller, with: services)
+        underWayCount += 1
+        future.hop(to: caller.eventLoop).assumeIsolated().whenComplete { result in
+            self.underWayCount -= 1
+            self.answer(request.id, result.mapError(RegistryFault.init(any:)))
+        }
+    }
+
+    private func answer(_ id: JSON?, _ outcome: Result<JSON, RegistryFault>) {
+        socket?.send(json: RegistryResponse(id: id, outcome: outcome).json)
+    }
+}
+
+extension RegistryFault {
+    /// What a service failed with; anything but a refusal is a defect of ours, and is said to be.
+    fileprivate init(any error: any Error) {
+        self = error as? RegistryFault ?? RegistryFault(.systemError, "unexpected error: \(error)")
+    }
+}

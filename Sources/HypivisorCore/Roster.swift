@@ -1,0 +1,256 @@
+import HypiNet
+import HypiWire
+import NIOCore
+
+/// The registry at work: its state, its log, its clock, and everybody who listens.
+///
+/// An actor on one event loop. Connections live on other loops and post to it; posts of one connection keep their
+/// order. Events go out once per loop, not once per subscriber, and those of one turn of the loop in one write.
+///
+/// ```
+/// change -> Registry -> events -> EventLog (encoded once) -> pending -> loops -> subscribers
+/// ```
+actor Roster {
+    /// The loop everything here happens on.
+    nonisolated let eventLoop: any EventLoop
+    private let clock: @Sendable () -> Registry.Moment
+    private let ttl: TimeAmount
+    private let onEvent: @Sendable ([UInt8]) -> Void
+    private var registry: Registry
+    private var log: EventLog
+    /// Everybody who gets roster events, by the loop they live on.
+    private var subscribers: [ObjectIdentifier: [Subscriber]] = [:]
+    /// Connections that have registered a node.
+    private var agents: [ConnectionID: Subscriber] = [:]
+    private var tunnels: TunnelDesk
+    private var arrivals = Arrivals()
+    private var pending = ByteBuffer()
+    private var expiry: NodeExpiry?
+
+    /// The loop is the executor, so that loop code enters without a hop.
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    /// An empty roster.
+    ///
+    /// - Parameters:
+    ///   - eventLoop: Where it lives.
+    ///   - ttl: How long offline nodes stay.
+    ///   - clock: The time.
+    ///   - onEvent: Gets every roster event as JSON text, on the loop; must not block.
+    init(
+        on eventLoop: any EventLoop, ttl: TimeAmount, clock: @escaping @Sendable () -> Registry.Moment,
+        onEvent: @escaping @Sendable ([UInt8]) -> Void
+    ) {
+        self.eventLoop = eventLoop
+        self.ttl = ttl
+        self.clock = clock
+        self.onEvent = onEvent
+        registry = Registry(ttl: ttl)
+        log = EventLog(boot: String(UInt64.random(in: .min ... .max), radix: 16))
+        tunnels = TunnelDesk(eventLoop: eventLoop)
+    }
+
+    /// Does something with the state and tells the result; for code on other loops.
+    nonisolated func submit<Result: Sendable>(
+        _ body: @escaping @Sendable (isolated Roster) throws -> Result
+    ) -> EventLoopFuture<Result> {
+        eventLoop.submit { try self.assumeIsolated { try body($0) } }
+    }
+
+    /// Does something with the state; for code on other loops that waits for nothing.
+    nonisolated func post(_ body: @escaping @Sendable (isolated Roster) -> Void) {
+        eventLoop.execute { self.assumeIsolated { body($0) } }
+    }
+
+    // MARK: Connections
+
+    /// A connection is there: it gets `init`, and from then on every event.
+    ///
+    /// - Parameters:
+    ///   - subscriber: The connection.
+    ///   - since: The cursor it came back with.
+    ///   - isAgent: Whether it said that it is an agent, which gets an empty `init` and no events.
+    func connect(_ subscriber: Subscriber, since: String?, isAgent: Bool) {
+        guard !isAgent else { return subscriber.send(.initial(nodes: [], resumed: false), cursor: log.cursor) }
+        // Events of this turn are in the snapshot already, and must not follow it.
+        flush()
+        if let since, let missed = log.frames(since: since) {
+            // The cursor stays the client's own until it has the events behind it.
+            subscriber.send(.initial(nodes: [], resumed: true), cursor: since)
+            let frames = missed.reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) }
+            if frames.readableBytes > 0 { subscriber.eventLoop.execute { subscriber.write(frames) } }
+        } else {
+            subscriber.send(.initial(nodes: registry.nodes, resumed: false), cursor: log.cursor)
+        }
+        subscribers[ObjectIdentifier(subscriber.eventLoop), default: []].append(subscriber)
+    }
+
+    /// A connection has ended.
+    func disconnect(_ subscriber: Subscriber) {
+        unsubscribe(subscriber)
+        guard agents.removeValue(forKey: subscriber.id) != nil else { return }
+        tunnels.abandon(agent: subscriber.id)
+        publish(registry.disconnect(subscriber.id, at: clock()))
+    }
+
+    /// A connection gave a sign of life.
+    func heard(_ connection: ConnectionID) {
+        registry.heard(connection, at: clock())
+    }
+
+    private func unsubscribe(_ subscriber: Subscriber) {
+        let key = ObjectIdentifier(subscriber.eventLoop)
+        subscribers[key]?.removeAll { $0.id == subscriber.id }
+        if subscribers[key]?.isEmpty == true { subscribers[key] = nil }
+    }
+
+    // MARK: Nodes
+
+    /// Registers a node; from then on its connection gets answers and agent commands only.
+    func register(_ node: Node, instance: String?, by subscriber: Subscriber) throws(RegistryFault) {
+        var node = node
+        node.address = subscriber.address
+        let events = try registry.register(node, instance: instance, by: subscriber.id, at: clock())
+        if agents.updateValue(subscriber, forKey: subscriber.id) == nil {
+            // What happened before was for it; its own arrival is not.
+            flush()
+            unsubscribe(subscriber)
+        }
+        publish(events)
+        arrivals.arrived(node)
+    }
+
+    /// Changes a node.
+    func update(_ id: String, _ changes: JSONObject, by connection: ConnectionID) throws(RegistryFault) {
+        publish(try registry.update(id, changes, by: connection, at: clock()))
+    }
+
+    /// Removes a node.
+    ///
+    /// - Returns: Whether there was one.
+    func deregister(_ id: String, by connection: ConnectionID, isAgent: Bool) throws(RegistryFault) -> Bool {
+        let isAgent = isAgent || agents[connection] != nil
+        let events = try registry.deregister(id, by: connection, isAgent: isAgent)
+        publish(events)
+        return !events.isEmpty
+    }
+
+    /// Asks an agent to stop.
+    func stop(_ id: String, force: Bool) throws(RegistryFault) {
+        try agent(of: id).send(.stopAgent(force: force))
+    }
+
+    /// The roster.
+    var nodes: [Node] { registry.nodes }
+
+    /// How many nodes there are.
+    var count: Int { registry.count }
+
+    private func agent(of id: String) throws(RegistryFault) -> Subscriber {
+        guard let entry = registry[id] else { throw .unknownNode(id) }
+        guard let owner = entry.owner, let agent = agents[owner] else {
+            throw RegistryFault(.offline, "agent '\(id)' is offline")
+        }
+        return agent
+    }
+
+    // MARK: Ways to an agent
+
+    /// How an agent's endpoint is reached; asks the agent for a tunnel where that is the way.
+    ///
+    /// - Throws: ``RegistryFault`` with code `not_found` or `offline`.
+    func way(to id: String) throws(RegistryFault) -> WayToAgent {
+        let agent = try agent(of: id)
+        guard let entry = registry[id] else { throw .unknownNode(id) }
+        guard entry.node.tunnel != true else {
+            let (tunnel, end) = tunnels.open(agent: agent.id) { id in self.assumeIsolated { $0.tunnels.giveUp(id) } }
+            agent.send(.openTunnel(id: tunnel))
+            return .tunnel(end)
+        }
+        let host = entry.node.address.flatMap { $0.isEmpty ? nil : $0 } ?? entry.node.machine
+        return .dial(host: host, port: entry.node.port, isVersion1: entry.instance == nil)
+    }
+
+    /// An agent has dialled in to open a tunnel.
+    ///
+    /// - Returns: Who waits for it; `nil` if nobody does.
+    func claim(tunnel: String) -> EventLoopPromise<RelayEnd>? {
+        tunnels.claim(tunnel)
+    }
+
+    // MARK: Spawning
+
+    /// The node that came from an idempotency key, if there is one.
+    func node(withKey key: String) -> Node? {
+        registry.nodes.first { $0.key == key }
+    }
+
+    /// How many agents on a machine came from a spawn request.
+    func spawnedCount(on machine: String) -> Int {
+        registry.nodes.count { $0.spawnID != nil && $0.machine == machine }
+    }
+
+    /// How many agents live in which folder of a machine.
+    func agentsByFolder(on machine: String) -> [String: Int] {
+        registry.nodes.reduce(into: [:]) { counts, node in
+            if node.machine == machine { counts[node.cwd, default: 0] += 1 }
+        }
+    }
+
+    /// Tells when the agent of a spawn request has registered, or that it has not within a time.
+    func arrival(ofSpawn spawnID: String, within limit: TimeAmount) -> EventLoopFuture<Bool> {
+        if registry.nodes.contains(where: { $0.spawnID == spawnID }) { return eventLoop.makeSucceededFuture(true) }
+        let arrival = arrivals.wait(for: spawnID, on: eventLoop)
+        eventLoop.scheduleTask(in: limit) { self.assumeIsolated { $0.arrivals.giveUp(spawnID) } }
+        return arrival
+    }
+
+    // MARK: Events
+
+    private func publish(_ events: [RegistryEvent]) {
+        armExpiry()
+        guard !events.isEmpty else { return }
+        if pending.readableBytes == 0 { post { $0.flush() } }
+        for event in events {
+            let entry = log.append(event)
+            pending.writeImmutableBuffer(entry.frame)
+            onEvent(entry.text)
+        }
+    }
+
+    /// Hands the events of this turn to every loop that has subscribers.
+    private func flush() {
+        guard pending.readableBytes > 0 else { return }
+        let frames = pending
+        pending = ByteBuffer()
+        for group in subscribers.values {
+            group.first?.eventLoop.execute {
+                for subscriber in group { subscriber.write(frames) }
+            }
+        }
+    }
+
+    // MARK: Expiry
+
+    /// No change makes a node due earlier than one TTL from now.
+    private func armExpiry() {
+        let expiry = expiry ?? NodeExpiry(eventLoop: eventLoop) { self.assumeIsolated { $0.expire() } }
+        self.expiry = expiry
+        if registry.count > 0 { expiry.ensure(by: clock().instant + ttl) }
+    }
+
+    private func expire() {
+        expiry?.set(nil)
+        let events = registry.expire(at: clock())
+        expiry?.set(registry.nextDue)
+        publish(events)
+    }
+
+    /// Stops the timers; for the end.
+    func shutDown() {
+        expiry?.set(nil)
+        expiry = nil
+        tunnels.abandonAll()
+        arrivals.giveUpAll()
+    }
+}

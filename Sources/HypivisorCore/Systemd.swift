@@ -1,0 +1,92 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What hypivisor and systemd say to each other.
+public enum Systemd {
+    /// A user unit that runs hypivisor.
+    ///
+    /// `KillMode=process`: agents are started from here and must not end with us. The hardening leaves out what they
+    /// would inherit and could not live with: they work in the person's folders.
+    ///
+    /// - Parameters:
+    ///   - executable: The absolute path of hypivisor.
+    ///   - arguments: Its options.
+    /// - Returns: The unit's text.
+    public static func unit(executable: String, arguments: [String]) -> String {
+        """
+        [Unit]
+        Description=Hyper-Pi registry of coding agents
+        After=network.target
+
+        [Service]
+        Type=notify
+        NotifyAccess=main
+        ExecStart=\(([executable] + arguments).map(quoted).joined(separator: " "))
+        Restart=always
+        RestartSec=1
+        KillMode=process
+        TimeoutStopSec=10
+        LimitNOFILE=65536
+        UMask=0077
+        NoNewPrivileges=yes
+        LockPersonality=yes
+        RestrictRealtime=yes
+        RestrictSUIDSGID=yes
+        SystemCallArchitectures=native
+
+        [Install]
+        WantedBy=default.target
+
+        """
+    }
+
+    /// One word of a command line as `systemd.service(5)` reads it.
+    private static func quoted(_ word: String) -> String {
+        let text = word.reduce(into: "") { text, character in
+            switch character {
+            case "\\": text += "\\\\"
+            case "\"": text += "\\\""
+            case "%": text += "%%"
+            case "$": text += "$$"
+            default: text.append(character)
+            }
+        }
+        let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "/._-=:+,@%".contains($0) }
+        return isPlain ? text : "\"\(text)\""
+    }
+
+    /// Tells the service manager a state, such as `READY=1` (sd_notify(3)); nothing happens where there is none.
+    ///
+    /// - Parameters:
+    ///   - state: The assignment.
+    ///   - path: The value of `NOTIFY_SOCKET`.
+    /// - Returns: 0, or the system's error number.
+    @discardableResult
+    public static func notify(_ state: String, socket path: String?) -> CInt {
+        guard let path, !path.isEmpty else { return 0 }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        // An abstract socket is written with `@` and begins with NUL.
+        let bytes = path.hasPrefix("@") ? [0] + Array(path.utf8.dropFirst()) : Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return ENAMETOOLONG }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        #if canImport(Glibc)
+            let descriptor = Glibc.socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        #else
+            let descriptor = Darwin.socket(AF_UNIX, SOCK_DGRAM, 0)
+        #endif
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        let length = socklen_t((MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2) + bytes.count)
+        let message = Array(state.utf8)
+        let sent = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                sendto(descriptor, message, message.count, 0, $0, length)
+            }
+        }
+        return sent == message.count ? 0 : errno
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import HypiNet
+import HypiTool
+import HypiWire
+import HypivisorCore
+import Logging
+import UnixSignals
+
+/// The command: options to configuration, ready line, signals, end.
+@main
+struct HypivisorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hypivisor",
+        abstract: "Keep the list of running agents, relay viewers to them, and start new ones.",
+        discussion: """
+            Prints one JSON line on standard output when it is ready and logs to standard error. Agents outlive it: \
+            stop it, or kill it, and they come back to the next one by themselves.
+            """,
+        version: "hypivisor \(Version.current)")
+
+    @OptionGroup var options: HypivisorOptions
+
+    func run() async throws {
+        try await ToolRun.run("hypivisor") {
+            let environment = Environment.current()
+            guard !options.systemdUnit else {
+                try StandardOutput.write(HypivisorOptions.unit())
+                return .success
+            }
+            DescriptorLimit.raise()
+            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+            let logger = options.logger()
+            let configuration = try options.configuration(environment, logger: logger)
+            let hypivisor = try await start(configuration, logger)
+            let announcement = try Announcement(of: hypivisor, environment: environment, logger: logger)
+            defer { announcement.takeBack() }
+            await serve(hypivisor, until: signals, announcement, logger)
+            return .success
+        }
+    }
+
+    private func start(_ configuration: Hypivisor.Configuration, _ logger: Logger) async throws -> Hypivisor {
+        do {
+            return try await Hypivisor.start(configuration, logger: logger)
+        } catch {
+            guard case .portTaken(let host, let port) = error else { throw error }
+            let owner = PortOwner.name(port: port).map { " by \($0)" } ?? ""
+            throw Failure(
+                .cannotCreate, "cannot listen on \(host):\(port): address already in use\(owner)",
+                hint: "choose another with --port, or 0 for any")
+        }
+    }
+
+    private func serve(
+        _ hypivisor: Hypivisor, until signals: UnixSignalsSequence, _ announcement: Announcement, _ logger: Logger
+    ) async {
+        await withTaskGroup { tasks in
+            tasks.addTask { await hypivisor.run() }
+            for await signal in signals {
+                logger.info("stopping", metadata: ["signal": "\(signal)"])
+                break
+            }
+            announcement.stopping()
+            tasks.cancelAll()
+            await hypivisor.stop()
+        }
+    }
+}

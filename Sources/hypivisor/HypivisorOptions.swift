@@ -1,0 +1,130 @@
+import ArgumentParser
+import HypiNet
+import HypiTool
+import HypiWire
+import HypivisorCore
+import Logging
+import NIOCore
+
+/// The options of `hypivisor`, and the configuration that they and the environment amount to.
+struct HypivisorOptions: ParsableArguments {
+    @Option(name: .shortAndLong, help: "Port to listen on; 0 lets the system choose.")
+    var port = EndpointOptions.defaultPort
+
+    @Option(help: "Address to listen on; any but loopback needs a token.")
+    var host = "127.0.0.1"
+
+    @Option(
+        name: [.customShort("t"), .long],
+        help: ArgumentHelp("How long an agent that has gone stays listed (default: 30s).", valueName: "time"))
+    var nodeTTL: TimeSpan?
+
+    @Option(help: ArgumentHelp("Time between pings on a quiet connection (default: 15s).", valueName: "time"))
+    var heartbeat: TimeSpan?
+
+    @Option(
+        help: ArgumentHelp("Folder in which agents may live; may be repeated (default: HOME).", valueName: "folder"))
+    var root: [String] = []
+
+    @Option(
+        help: ArgumentHelp("Web origin that may connect, such as https://host; may be repeated.", valueName: "origin"))
+    var allowOrigin: [String] = []
+
+    @Option(help: ArgumentHelp("Name by which browsers may call this server; may be repeated.", valueName: "name"))
+    var allowHost: [String] = []
+
+    @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
+    var tokenFile: String?
+
+    @Flag(help: "Let everybody on this machine in without a token.")
+    var noAuth = false
+
+    @Option(help: ArgumentHelp("Connections at once.", valueName: "count"))
+    var maxConnections = Limits.connections
+
+    @Option(help: ArgumentHelp("Agents that were started from here and live.", valueName: "count"))
+    var maxAgents = Limits.agents
+
+    @Flag(help: "Do not start agents.")
+    var noSpawn = false
+
+    @Option(help: ArgumentHelp("What starts an agent, instead of 'pi-socket'.", valueName: "command"))
+    var spawnCommand: String?
+
+    @Flag(help: "Print roster events as JSON lines on standard output.")
+    var printEvents = false
+
+    @Option(help: ArgumentHelp("Least level to log.", valueName: "level"))
+    var logLevel = LogLevel.info
+
+    @Option(help: ArgumentHelp("How log lines look.", valueName: "format"))
+    var logFormat = LogFormat.text
+
+    @Flag(help: "Print a systemd user unit for these options, and exit.")
+    var systemdUnit = false
+
+    func validate() throws {
+        guard 0...65535 ~= port else { throw ValidationError("--port must be from 0 to 65535") }
+        guard nodeTTL?.duration != .zero else { throw ValidationError("--node-ttl must be positive") }
+        guard heartbeat?.duration != .zero else { throw ValidationError("--heartbeat must be positive") }
+        guard spawnCommand.map({ CommandWords.split($0)?.isEmpty == false }) ?? true else {
+            throw ValidationError("--spawn-command holds no command, or a quote that is not closed")
+        }
+        guard maxConnections > 0 else { throw ValidationError("--max-connections must be positive") }
+        guard maxAgents >= 0 else { throw ValidationError("--max-agents must not be negative") }
+    }
+
+    /// The logger of the program.
+    func logger() -> Logger {
+        Logger(label: "hypivisor") { label in LineLogHandler(component: label, level: logLevel.level, format: logFormat)
+        }
+    }
+
+    /// The configuration.
+    ///
+    /// - Throws: `Failure` if the token, a root or the home folder is not to be had.
+    func configuration(_ environment: Environment, logger: Logger) throws -> Hypivisor.Configuration {
+        let source = TokenSource(environment: environment, optionFile: tokenFile)
+        let token = noAuth ? nil : try source.serverToken()
+        let policy = HandshakePolicy(
+            token: token, allowedOrigins: Set(allowOrigin), allowedHosts: Set(allowHost),
+            machine: Environment.machine())
+        var configuration = Hypivisor.Configuration(
+            host: host, port: port, policy: policy, roots: try roots(environment),
+            spawning: try spawning(environment, source, token))
+        configuration.connectionLimit = maxConnections
+        if let nodeTTL { configuration.nodeTTL = TimeAmount(nodeTTL.duration) }
+        if let heartbeat { configuration.heartbeat = TimeAmount(heartbeat.duration) }
+        if printEvents { configuration.onEvent = EventPrinter(logger: logger).print }
+        return configuration
+    }
+
+    private func roots(_ environment: Environment) throws -> Roots {
+        let home = try environment.home()
+        do {
+            return try Roots(root.isEmpty ? [home] : root, home: home)
+        } catch {
+            throw Failure(.configuration, error.message, hint: "see --root")
+        }
+    }
+
+    private func spawning(
+        _ environment: Environment, _ source: TokenSource, _ token: Token?
+    ) throws -> Hypivisor.Spawning {
+        var spawning = Hypivisor.Spawning(
+            command: SpawnCommand.find(spawnCommand, path: environment["PATH"]), environment: environment.all)
+        spawning.isEnabled = !noSpawn
+        spawning.agentLimit = maxAgents
+        if let token {
+            let file = try source.file().map(SpawnCommand.absolute)
+            spawning.tokenVariable = file.map { ["HYPI_TOKEN_FILE": $0] } ?? ["HYPI_TOKEN": token.secret]
+        }
+        return spawning
+    }
+
+    /// The unit for the options this process was given.
+    static func unit() -> String {
+        let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--systemd-unit" }
+        return Systemd.unit(executable: SpawnCommand.ownExecutable() ?? "hypivisor", arguments: Array(arguments))
+    }
+}

@@ -85,7 +85,8 @@ struct Launcher: Sendable {
         options.createSession = true
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: Self.patience)]
         let executable: Executable = command[0].contains("/") ? .path(FilePath(command[0])) : .name(command[0])
-        let variables = environment.map { Array("\($0.key)=\($0.value)".utf8) }
+        // Subprocess takes raw variables as C strings, and leaves their final NUL to the caller.
+        let variables = environment.map { Array("\($0.key)=\($0.value)\0".utf8) }
         let result = try await Subprocess.run(
             executable, arguments: Arguments(Array(command.dropFirst()) + arguments),
             environment: .custom(variables), workingDirectory: FilePath(folder), platformOptions: options,

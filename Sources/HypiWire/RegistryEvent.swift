@@ -10,8 +10,8 @@ public enum RegistryEvent: Sendable, Equatable {
     case nodeOffline(id: String)
     /// An entry is gone.
     case nodeRemoved(id: String)
-    /// To an agent: dial `/ws/tunnel/<id>` and serve a viewer there.
-    case openTunnel(id: String)
+    /// To an agent: dial `/ws/tunnel/<id>` and serve a viewer there, who has offered this subprotocol.
+    case openTunnel(id: String, subprotocol: String?)
     /// To an agent: a person asked it to stop.
     case stopAgent(force: Bool)
 
@@ -34,7 +34,8 @@ public enum RegistryEvent: Sendable, Equatable {
         case "node_updated": return node.map(RegistryEvent.nodeUpdated)
         case "node_offline": return id.map(RegistryEvent.nodeOffline)
         case "node_removed": return id.map(RegistryEvent.nodeRemoved)
-        case "open_tunnel": return object["tunnel"]?.string.map(RegistryEvent.openTunnel)
+        case "open_tunnel":
+            return object["tunnel"]?.string.map { .openTunnel(id: $0, subprotocol: object["subprotocol"]?.string) }
         case "stop_agent": return .stopAgent(force: object["force"]?.bool ?? false)
         default: return nil
         }
@@ -54,7 +55,9 @@ public enum RegistryEvent: Sendable, Equatable {
         case .nodeUpdated(let node): object = ["event": "node_updated", "node": node.json]
         case .nodeOffline(let id): object = ["event": "node_offline", "id": .string(id)]
         case .nodeRemoved(let id): object = ["event": "node_removed", "id": .string(id)]
-        case .openTunnel(let id): object = ["event": "open_tunnel", "tunnel": .string(id)]
+        case .openTunnel(let id, let subprotocol):
+            object = ["event": "open_tunnel", "tunnel": .string(id)]
+            object["subprotocol"] = subprotocol.map(JSON.string)
         case .stopAgent(let force): object = ["event": "stop_agent", "force": .bool(force)]
         }
         object["cursor"] = cursor.map(JSON.string)

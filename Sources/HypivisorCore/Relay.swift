@@ -59,7 +59,7 @@ struct Relay: Sendable {
     ) -> EventLoopFuture<Void> {
         roster.submit { roster in
             guard let id else { throw RegistryFault.unknownNode("") }
-            return try roster.way(to: id)
+            return try roster.way(to: id, subprotocol: offers.first)
         }.hop(to: eventLoop).flatMap { way in
             switch way {
             case .tunnel(let end): return end.map(found).hop(to: eventLoop)

@@ -158,13 +158,17 @@ actor Roster {
 
     /// How an agent's endpoint is reached; asks the agent for a tunnel where that is the way.
     ///
+    /// - Parameters:
+    ///   - id: The agent.
+    ///   - subprotocol: What the viewer has offered.
+    /// - Returns: The way.
     /// - Throws: ``RegistryFault`` with code `not_found` or `offline`.
-    func way(to id: String) throws(RegistryFault) -> WayToAgent {
+    func way(to id: String, subprotocol: String?) throws(RegistryFault) -> WayToAgent {
         let agent = try agent(of: id)
         guard let entry = registry[id] else { throw .unknownNode(id) }
         guard entry.node.tunnel != true else {
             let (tunnel, end) = tunnels.open(agent: agent.id) { id in self.assumeIsolated { $0.tunnels.giveUp(id) } }
-            agent.send(.openTunnel(id: tunnel))
+            agent.send(.openTunnel(id: tunnel, subprotocol: subprotocol))
             return .tunnel(end)
         }
         let host = entry.node.address.flatMap { $0.isEmpty ? nil : $0 } ?? entry.node.machine

@@ -143,10 +143,12 @@ public final class PiSocket: Sendable {
     static let sessionSubprotocol = "pi-server.v1"
 
     /// Serves a viewer over a connection to the hypivisor that we open ourselves.
-    private func openTunnel(_ url: WebSocketURL, _ options: WebSocketClient.Options, _ bridge: NIOLoopBound<Bridge>) {
+    private func openTunnel(
+        _ url: WebSocketURL, _ options: WebSocketClient.Options, _ subprotocol: String?, _ bridge: NIOLoopBound<Bridge>
+    ) {
         var options = options
         options.socket = WebSocket.Options(messageLimit: Limits.clientMessageBytes, outboxLimit: nil)
-        let offersSession = url.query?.contains(Self.sessionSubprotocol) == true
+        let offersSession = subprotocol == Self.sessionSubprotocol
         WebSocketClient.connect(to: url, options: options, on: bridge.eventLoop) {
             bridge.value.makeViewer(offersSession: offersSession) ?? ClosedEndpoint()
         }.whenFailure { [logger] error in
@@ -185,7 +187,7 @@ public final class PiSocket: Sendable {
     private func registration(_ bridge: NIOLoopBound<Bridge>, _ report: NodeReport) -> Registration? {
         guard let registry = options.registry else { return nil }
         let requests = Registration.Requests(
-            openTunnel: { url, options in self.openTunnel(url, options, bridge) },
+            openTunnel: { url, options, subprotocol in self.openTunnel(url, options, subprotocol, bridge) },
             stop: { force in self.stop(force: force) })
         return Registration(
             report: report, instance: Bridge.randomName(), registry: registry, firstDelay: options.reconnectDelay,

@@ -11,7 +11,7 @@ final class Registration: Sendable {
     /// What a hypivisor asks of the agent.
     struct Requests: Sendable {
         /// Serve a viewer over a connection that we open ourselves.
-        var openTunnel: @Sendable (WebSocketURL, WebSocketClient.Options) -> Void
+        var openTunnel: @Sendable (WebSocketURL, WebSocketClient.Options, _ subprotocol: String?) -> Void
         /// A person wants the agent to end.
         var stop: @Sendable (_ force: Bool) -> Void
     }
@@ -134,8 +134,8 @@ final class Registration: Sendable {
     private func listen(_ client: RegistryClient, _ url: WebSocketURL, _ options: WebSocketClient.Options) async {
         for await event in client.events {
             switch event.event {
-            case .openTunnel(let id):
-                requests.openTunnel(url.with(path: "/ws/tunnel/\(PercentCoding.encode(id))"), options)
+            case .openTunnel(let id, let subprotocol):
+                requests.openTunnel(url.with(path: "/ws/tunnel/\(PercentCoding.encode(id))"), options, subprotocol)
             case .stopAgent(let force): requests.stop(force)
             default: break
             }

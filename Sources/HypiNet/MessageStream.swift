@@ -33,6 +33,11 @@ public final class MessageStream: Sendable {
     public struct ConnectionLost: Error, Sendable, Equatable {
         /// What the peer said, or what it looked like.
         public var closure: Closure
+
+        /// An end.
+        public init(closure: Closure) {
+            self.closure = closure
+        }
     }
 
     /// What arrives.

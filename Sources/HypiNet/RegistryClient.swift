@@ -19,6 +19,11 @@ public final class RegistryClient: Sendable {
     public struct ProtocolFault: Error, Sendable, Equatable {
         /// What it did.
         public var reason: String
+
+        /// A fault.
+        public init(reason: String) {
+            self.reason = reason
+        }
     }
 
     private struct State {
@@ -87,20 +92,28 @@ public final class RegistryClient: Sendable {
     /// Asks one question.
     ///
     /// - Returns: The `result` of the answer.
-    /// - Throws: ``RegistryFault`` if the registry refuses, or why the connection ended.
+    /// - Throws: ``RegistryFault`` if the registry refuses, why the connection ended, or `CancellationError`; what was
+    ///   asked may be done all the same then.
     public func request(_ method: String, _ params: JSONObject = [:]) async throws -> JSON {
-        try await withCheckedThrowingContinuation { continuation in
-            let outcome = state.withLockedValue { state -> Result<Int, any Error> in
-                if let end = state.end { return .failure(end) }
-                let id = state.nextID
-                state.nextID += 1
-                state.waiting[id] = continuation
-                return .success(id)
+        let id = state.withLockedValue { state in
+            defer { state.nextID += 1 }
+            return state.nextID
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let end = state.withLockedValue { state -> (any Error)? in
+                    if let end = state.end { return end }
+                    // Whoever cancels after this line finds the continuation.
+                    if Task.isCancelled { return CancellationError() }
+                    state.waiting[id] = continuation
+                    return nil
+                }
+                if let end { return continuation.resume(throwing: end) }
+                stream.send(RegistryRequest(id: .int(id), method: method, params: params).json)
             }
-            switch outcome {
-            case .success(let id): stream.send(RegistryRequest(id: .int(id), method: method, params: params).json)
-            case .failure(let error): continuation.resume(throwing: error)
-            }
+        } onCancel: {
+            let asker = state.withLockedValue { $0.waiting.removeValue(forKey: id) }
+            asker?.resume(throwing: CancellationError())
         }
     }
 

@@ -1,3 +1,5 @@
+import UnixSignals
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -53,5 +55,12 @@ public struct Terminal: Sendable {
             return Size(columns: Int(window.ws_col), rows: window.ws_row > 0 ? Int(window.ws_row) : 24)
         }
         return columns.map { Size(columns: $0, rows: 24) }
+    }
+
+    /// Runs `body` whenever the window has changed its size, until the task is cancelled.
+    public static func onResize(_ body: @Sendable () async throws -> Void) async rethrows {
+        for await _ in await UnixSignalsSequence(trapping: .sigwinch) {
+            try await body()
+        }
     }
 }

@@ -3,7 +3,7 @@
 /// Absent means unknown; nothing is ever invented. Fields that this version does not know are kept and passed on.
 public struct Node: Sendable, Equatable {
     /// Whether the agent's registration stands.
-    public enum Status: String, Sendable {
+    public enum Status: String, Sendable, CaseIterable {
         /// Its connection is open and alive.
         case active
         /// Its connection ended; the entry stays until its TTL has passed.

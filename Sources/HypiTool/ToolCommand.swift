@@ -1,0 +1,73 @@
+public import ArgumentParser
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// A program: its help ends with examples, and a wrong command line is one line on stderr and status 64.
+///
+/// The argument parser alone would put examples before the options and print its usage behind every error.
+public protocol ToolCommand: AsyncParsableCommand {
+    /// Command lines worth knowing; shown at the end of `--help`, and taken as they are by its readers.
+    static var examples: [String] { get }
+}
+
+extension ToolCommand {
+    /// Parses the command line, runs the command and ends the process.
+    public static func main() async {
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            finish(error)
+        }
+    }
+
+    private static func finish(_ error: any Error) -> Never {
+        let status = exitCode(for: error)
+        let tool = configuration.commandName ?? "\(Self.self)"
+        guard status == .success else {
+            let message = message(for: error)
+            if !message.isEmpty {
+                Diagnostic.print(tool, "\(line(message)) (see '\(tool) --help')")
+            }
+            leave(status.rawValue)
+        }
+        let text = fullMessage(for: error)
+        guard !text.isEmpty else { leave(0) }
+        do throws(Failure) {
+            try StandardOutput.write(text + "\n" + (text == helpMessage() ? examplesText : ""))
+        } catch {
+            Diagnostic.print(tool, error.line)
+            leave(error.status.rawValue)
+        }
+        leave(0)
+    }
+
+    /// The parser's words as one line in the house's style: lower case, no period, a list with commas.
+    private static func line(_ message: String) -> String {
+        let lines = message.split(separator: "\n")
+        guard let head = lines.first, let initial = head.first else { return message }
+        let text = initial.lowercased() + head.dropFirst()
+        guard lines.count > 1 else { return text.hasSuffix(".") ? String(text.dropLast()) : text }
+        return text + " " + lines.dropFirst().map { $0.drop { " -".contains($0) } }.joined(separator: ", ")
+    }
+
+    private static func leave(_ status: Int32) -> Never {
+        #if canImport(Glibc)
+            Glibc.exit(status)
+        #else
+            Darwin.exit(status)
+        #endif
+    }
+
+    private static var examplesText: String {
+        "EXAMPLES:\n" + examples.map { "  \($0)\n" }.joined()
+    }
+}

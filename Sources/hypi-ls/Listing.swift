@@ -1,0 +1,38 @@
+import HypiNet
+import HypiTool
+import HypiWire
+
+/// Prints the agents there are now.
+struct Listing {
+    private var selection: Selection
+    private let printer: NodePrinter
+
+    init(_ selection: Selection, _ printer: NodePrinter) {
+        self.selection = selection
+        self.printer = printer
+    }
+
+    mutating func run(_ link: RegistryLink) async throws -> ExitStatus {
+        var feed = link.feed()
+        let nodes = try await feed.firstList()
+        try selection.resolve(in: nodes)
+        try printer.print(NodeOrder.sorted(nodes.filter(selection.filter.matches)))
+        await feed.close()
+        return .success
+    }
+}
+
+extension RosterFeed {
+    /// The list that a registry sends first.
+    ///
+    /// - Throws: As ``next()``, or `ConnectionLost` if the connection ended before it.
+    mutating func firstList() async throws -> [Node] {
+        while true {
+            switch try await next() {
+            case .list(let nodes, _): return nodes
+            case .lost(let closure): throw MessageStream.ConnectionLost(closure: closure)
+            case .event, .resumed, .background: continue
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import HypiTool
+import HypiWire
+
+/// Conditions that agents have to meet to be listed; all that are given have to hold.
+struct SelectionOptions: ParsableArguments {
+    @Option(help: "Only agents that do this:") var activity: [Node.Activity] = []
+    @Option(help: ArgumentHelp("Only on this machine.", valueName: "host"))
+    var machine: [String] = []
+    @Option(help: ArgumentHelp("Only in this folder or below.", valueName: "dir"), completion: .directory)
+    var cwd: [String] = []
+    @Option(help: ArgumentHelp("Only with a name like this, such as 'nightly-*'.", valueName: "glob"))
+    var name: [String] = []
+    @Option(help: "Only these:") var status: Node.Status?
+
+    /// The conditions as a filter.
+    func filter(from folder: WorkingFolder) -> NodeFilter {
+        var filter = NodeFilter()
+        filter.activities = Set(activity)
+        filter.machines = Set(machine)
+        filter.folders = cwd.flatMap { [folder.absolute($0)] + (folder.existing($0).map { [$0] } ?? []) }
+        filter.namePatterns = name
+        filter.status = status
+        return filter
+    }
+}

@@ -92,7 +92,7 @@ let package = Package(
         tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioPosix, unixSignals]),
         tool("hypi-ls", ["HypiNet", "HypiWire"]),
         tool("hypi-attach", ["ChatCore", "HypiNet", "HypiWire", nioCore, nioPosix]),
-        tool("hypi-spawn", ["HypiNet", "HypiWire"]),
+        tool("hypi-spawn", ["HypiNet", "HypiWire", nioCore, nioPosix, subprocess]),
         tool("hypi-dirs", ["HypiNet", "HypiWire"]),
         tool("pi-demo", ["PiDemoCore"]),
         .target(name: "CTerminal", path: "Tests/CTerminal"),

@@ -1,6 +1,0 @@
-import ArgumentParser
-
-@main
-struct Tool: AsyncParsableCommand {
-    func run() async throws {}
-}

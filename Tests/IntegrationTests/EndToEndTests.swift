@@ -28,7 +28,7 @@ struct EndToEndTests {
         defer { fixture.cleanUp() }
         _ = try await fixture.startHypivisor()
         let agent = try await fixture.startAgent(cwd: try fixture.makeFolder("project"))
-        _ = try await fixture.run("hypi-ls", ["--wait", "idle", "--count", "1", "--timeout", "20"])
+        _ = try await fixture.run("hypi-ls", ["--wait", "idle", agent.id, "--timeout", "20"])
         let ids = try await cron(fixture, "hypi-ls | jq -r .id")
         #expect(ids == (.status(0), agent.id + "\n", ""))
         let answer = try await cron(fixture, "hypi-attach -p 'hello' \(agent.id)")
@@ -58,7 +58,7 @@ struct EndToEndTests {
         #expect(lost.errors.contains("start it with 'hypivisor'"))
 
         _ = try await fixture.startHypivisor()
-        let back = try await fixture.run("hypi-ls", ["--wait", "idle", "--count", "2", "--timeout", "20"])
+        let back = try await fixture.run("hypi-ls", ["--wait", "idle", "--timeout", "20"] + before.map(\.id))
         #expect(back.exit == .status(0))
         for node in before {
             let now = try await self.node(fixture, node.id)

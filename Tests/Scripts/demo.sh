@@ -78,6 +78,7 @@ run "hypi-attach -p 'Remember the word heron.' api"
 note "The viewer has gone, the agent runs on"
 run "hypi-ls api | jq -c '{id, activity, pid}'"
 pid_before=$(hypi-ls api | jq .pid)
+ids=$(hypi-ls -q | paste -sd ' ')
 
 note "Kill the hypivisor, hard"
 show "kill -9 $hypivisor_pid"
@@ -87,7 +88,7 @@ if hypi-ls >/dev/null 2>&1; then fail "the hypivisor was killed and still answer
 
 note "Start it again: the agents come back into the list by themselves"
 start_hypivisor
-run "hypi-ls --wait ready --count 2 --timeout 10 | jq -c '{id, activity, pid}'"
+run "hypi-ls --wait ready $ids --timeout 10 | jq -c '{id, activity, pid}'"
 [ "$(hypi-ls -q "$api")" = "$api" ] || fail "$api did not come back"
 [ "$(hypi-ls api | jq .pid)" = "$pid_before" ] || fail "$api is another process now"
 

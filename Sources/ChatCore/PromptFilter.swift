@@ -36,6 +36,8 @@ public actor PromptFilter {
     private let connection: AgentConnection
     private let output: FilterOutput
     private var stage = Stage.connecting
+    /// Answers are used up, by dialogs that were open before the prompt too.
+    private var policy: DialogPolicy
     private var confirmID: String?
     private var losses = LossNotes()
     private var eventCount = 0
@@ -46,6 +48,7 @@ public actor PromptFilter {
     /// A filter on a connection that it runs itself.
     public init(_ options: Options, on connection: AgentConnection, output: FilterOutput) {
         self.options = options
+        policy = options.policy
         self.connection = connection
         self.output = output
     }
@@ -103,7 +106,6 @@ public actor PromptFilter {
     }
 
     private func begin(_ welcome: Welcome) async throws {
-        var policy = options.policy
         for dialog in welcome.pending {
             // A prompt would wait behind the question, and nothing was sent yet: the cleanest moment to say so.
             guard case .given(let answer) = policy.answer(to: dialog) else {
@@ -121,7 +123,7 @@ public actor PromptFilter {
     }
 
     private func send(_ kind: PromptRun.Kind, _ welcome: Welcome) async throws {
-        let run = PromptRun(options.prompt, kind: kind, policy: options.policy, welcome: welcome)
+        let run = PromptRun(options.prompt, kind: kind, policy: policy, welcome: welcome)
         let command: JSONObject = [
             "type": "prompt", "message": .string(options.prompt), "streamingBehavior": "followUp",
         ]

@@ -26,6 +26,15 @@ struct Attachment: Sendable {
         write: { try StandardOutput.write($0) }, note: { Diagnostic.print("hypi-attach", $0) })
 
     func run() async throws -> ExitStatus {
+        do {
+            return try await attach()
+        } catch ConnectError.unreachable(let url, let reason) where options.target?.contains("://") == true {
+            // The general hint speaks of hypivisor, which nobody asked for here.
+            throw Failure(.unreachable, "cannot reach \(url): \(reason)", hint: "is the agent running?")
+        }
+    }
+
+    private func attach() async throws -> ExitStatus {
         if options.target == "-" { return try await fanOut() }
         let isInputTerminal = isatty(STDIN_FILENO) == 1
         var prompt = options.prompt

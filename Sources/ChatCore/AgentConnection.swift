@@ -65,13 +65,16 @@ public actor AgentConnection {
 
     /// Sends a command of pi's, now or as soon as there is a connection.
     ///
+    /// - Parameters:
+    ///   - command: The command; an id of its own is replaced.
+    ///   - chosenID: The id to use instead of a fresh one; it must never have been used in this conversation.
     /// - Returns: The id that its ``AgentEvent/Kind/response(id:_:)`` will carry.
     /// - Throws: ``AgentFault/tooManyCommands(limit:)``; nothing was sent then.
     @discardableResult
-    public func send(_ command: JSONObject) throws(AgentFault) -> String {
+    public func send(_ command: JSONObject, id chosenID: String? = nil) throws(AgentFault) -> String {
         guard unanswered.count < Limits.queuedCommands else { throw .tooManyCommands(limit: Limits.queuedCommands) }
         commandCount += 1
-        let id = "\(clientID)-\(commandCount)"
+        let id = chosenID ?? "\(clientID)-\(commandCount)"
         var payload: JSONObject = ["id": .string(id)]
         for member in command.members where member.key != "id" { payload[member.key] = member.value }
         let frame: JSON = ["type": "command", "clientMessageId": .string(id), "payload": .object(payload)]
@@ -85,12 +88,12 @@ public actor AgentConnection {
         if isWelcomed { stream?.send(answer.frame(id: dialog.id)) }
     }
 
-    /// Sends an `extension_ui_response` as it is; without a connection nothing happens.
-    func send(dialogAnswer frame: JSON) {
+    /// Sends a frame of the bridge's own, or an `extension_ui_response`; without a connection nothing happens.
+    func send(frame: JSON) {
         if isWelcomed { stream?.send(frame) }
     }
 
-    /// Leaves; ``run(_:)`` returns when the connection is over. The agent goes on.
+    /// Leaves the agent, which goes on; ``run(_:)`` returns when the connection is over.
     public func close() {
         isClosed = true
         stream?.close()
@@ -233,14 +236,16 @@ public actor AgentConnection {
         let record = payload == nil ? raw : FrameBytes.payload(of: raw)
         switch frame["type"]?.string {
         case "event":
-            guard let payload else { return AgentEvent(kind: .other, raw: raw) }
+            guard let payload else { return AgentEvent(kind: .other(frame), raw: raw) }
             if let dialog = DialogRequest(payload) { return AgentEvent(kind: .dialog(dialog), raw: record) }
             return AgentEvent(kind: .record(payload), raw: record)
         case "extension_ui_request":
             let bytes = payload == nil ? FrameBytes.withoutSequence(raw) : record
-            return AgentEvent(kind: DialogRequest(frame).map { .dialog($0) } ?? .other, raw: bytes)
+            return AgentEvent(kind: DialogRequest(frame).map { .dialog($0) } ?? .other(frame), raw: bytes)
         case "response":
-            guard let payload, let id = payload["id"]?.string else { return AgentEvent(kind: .other, raw: record) }
+            guard let payload, let id = payload["id"]?.string else {
+                return AgentEvent(kind: .other(frame), raw: record)
+            }
             unanswered.removeAll { $0.id == id }
             return AgentEvent(kind: .response(id: id, payload), raw: record)
         case "extension_ui_resolved": return AgentEvent(kind: .dialogResolved(id: frame["id"]?.string ?? ""), raw: raw)
@@ -249,7 +254,7 @@ public actor AgentConnection {
         case "error":
             let message = frame["message"]?.string ?? frame.text
             return AgentEvent(kind: .refused(code: frame["code"]?.string ?? "", message: message), raw: raw)
-        default: return AgentEvent(kind: .other, raw: raw)
+        default: return AgentEvent(kind: .other(frame), raw: raw)
         }
     }
 }

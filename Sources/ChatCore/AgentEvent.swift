@@ -26,8 +26,8 @@ public struct AgentEvent: Sendable {
         case refused(code: String, message: String)
         /// The connection is gone; the next attempt follows after the delay.
         case lost(reason: String, retryIn: Duration)
-        /// A frame of a kind this version does not know.
-        case other
+        /// Another frame: an answer of the bridge's own, or a kind this version does not know.
+        case other(JSON)
     }
 
     /// What happened.

@@ -18,6 +18,7 @@ public actor AgentQuestion {
     /// - Parameters:
     ///   - command: The command as pi takes it.
     ///   - endpoint: The agent.
+    ///   - patience: How long to try to come back.
     ///   - group: Where the connection's loop comes from.
     /// - Returns: The `data` of the answer; `null` if it has none.
     /// - Throws: ``AgentFault/failed(_:)`` if pi refused it; what the connection throws.

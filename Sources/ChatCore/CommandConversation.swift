@@ -70,7 +70,7 @@ public actor CommandConversation {
         }
         if type == "extension_ui_response" {
             openDialogs.removeAll { $0.id == command["id"]?.string }
-            return await connection.send(dialogAnswer: json)
+            return await connection.send(frame: json)
         }
         let id = try await connection.send(command)
         originalIDs[id] = .some(command["id"])

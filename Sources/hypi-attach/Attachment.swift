@@ -111,6 +111,24 @@ struct Attachment: Sendable {
     // MARK: Chat
 
     private func chat(with agent: AgentEndpoint) async throws -> ExitStatus {
-        throw Failure(.usage, "standard output is no terminal", hint: "use -p TEXT")
+        guard StandardOutput.isTerminal else {
+            throw Failure(.usage, "standard output is no terminal", hint: "use -p TEXT")
+        }
+        let target = options.target ?? agent.name
+        let session = ChatSession(
+            agent, returnCommand: "hypi-attach \(target)", historyFolder: historyFolder(),
+            editorCommand: environment["VISUAL"] ?? environment["EDITOR"],
+            isColoured: environment["NO_COLOR"] == nil)
+        switch try await session.run(on: AgentConnection(to: agent, on: group)) {
+        case .left: return .success
+        case .signal(let number): SignalExit.raise(number)
+        }
+    }
+
+    /// Where typed lines are kept; a chat goes on without.
+    private func historyFolder() -> String? {
+        guard let folder = try? environment.stateFolder() else { return nil }
+        guard (try? PrivateFile.makeFolder(folder)) != nil else { return nil }
+        return folder
     }
 }

@@ -35,6 +35,8 @@ struct HypiAttachCommand: AsyncParsableCommand {
                 throw Failure(agent: fault)
             } catch let error as InputRecords.ReadError {
                 throw Failure(.inputOutput, "cannot read standard input: \(error.reason)")
+            } catch let fault as ChatSession.TerminalFault {
+                throw Failure(.system, "cannot use the terminal: \(fault.reason)")
             }
         }
     }

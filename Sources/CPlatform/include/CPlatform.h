@@ -16,5 +16,26 @@ short hypi_spawn_new_session(void);
 
 /// The flags for opening a folder only to pass through it: no reading, no following of a link, not inherited.
 int hypi_passing_folder_flags(void);
+/// Makes a signal write its number as one byte into a descriptor instead of ending the process; one descriptor for all.
+/// Returns 0, or -1 with errno set.
+int hypi_forward_signal(int number, int descriptor);
+
+/// Remembers a terminal's settings, and restores them when the program crashes.
+/// Returns 0, or -1 with errno set.
+int hypi_guard_terminal(int descriptor);
+
+/// Gives the guarded terminal the settings back that it had; nothing happens the second time.
+void hypi_restore_terminal(void);
+
+/// The size of a terminal in character cells.
+/// Returns 0, or -1 where there is none or it does not say.
+int hypi_terminal_size(int descriptor, int *rows, int *columns);
+
+/// The cells a Unicode scalar takes on a terminal: 0, 1 or 2; -1 for what cannot be shown.
+int hypi_character_width(unsigned int scalar);
+
+/// Takes the person's locale for characters, or a UTF-8 one where theirs is not.
+/// Returns 0, or -1 where the system has none.
+int hypi_use_unicode(void);
 
 #endif

@@ -1,0 +1,194 @@
+import HypiWire
+import PiAdapter
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Our own slash commands.
+extension Chat {
+    func perform(_ command: LocalCommand) {
+        switch command {
+        case .help: help()
+        case .more: more()
+        case .expand: transcript.expand()
+        case .thinking:
+            transcript.showsThinking.toggle()
+            transcript.note(transcript.showsThinking ? "thinking is shown" : "thinking is folded")
+        case .steer(let text): steer(text)
+        case .take: take()
+        case .edit: edit()
+        case .detach: end(.left)
+        case .stop:
+            mode = .confirmStop(saved: editor.text)
+            setPrompt()
+        case .resume: outlet.yield(.frame(["type": "resume"]))
+        case .model(let word): model(word)
+        case .thinkingLevel(let level):
+            tell(["type": "set_thinking_level", "level": .string(level)], "thinking: \(level)")
+        case .name(let name): tell(["type": "set_session_name", "name": .string(name)], "name: \(name)")
+        case .compact(let what): compact(what)
+        case .new: tell(["type": "new_session"], "a new session")
+        case .sessions(let path): sessions(path)
+        case .export(let path): export(path)
+        case .stats: stats()
+        case .attach(let path): attach(path)
+        }
+        changed()
+    }
+
+    private func help() {
+        let width = LocalCommand.descriptions.map(\.name.count).max() ?? 0
+        for (name, text) in LocalCommand.descriptions {
+            transcript.note(name + String(repeating: " ", count: width - name.count + 2) + text)
+        }
+        if !completion.commands.isEmpty {
+            transcript.note("the agent's own: " + completion.commands.joined(separator: " "))
+        }
+    }
+
+    /// Sends a command and says what it did.
+    private func tell(_ command: JSONObject, _ done: String) {
+        send(command) { chat, response in
+            chat.complain(response)
+            if response["data"]?["cancelled"]?.bool == true {
+                chat.transcript.note("an extension prevented it")
+            } else if response["success"]?.bool == true {
+                chat.transcript.note(done)
+            }
+            chat.changed()
+        }
+    }
+
+    // MARK: The queue
+
+    private func steer(_ text: String) {
+        guard !text.isEmpty else { return transcript.warn("/steer TEXT") }
+        if isBusy { queue.append(text) }
+        send(["type": "prompt", "message": .string(text), "streamingBehavior": "steer"])
+    }
+
+    private func take() {
+        send(["type": "clear_queue"]) { chat, response in
+            chat.complain(response)
+            guard response["success"]?.bool == true else { return }
+            let lists = [response["data"]?["steering"], response["data"]?["followUp"]]
+            let texts = lists.flatMap { $0?.array ?? [] }.compactMap(\.string)
+            chat.queue = []
+            if texts.isEmpty { chat.transcript.note("nothing is queued") }
+            let line = ([chat.editor.text] + texts).filter { !$0.isEmpty }.joined(separator: "\n")
+            if case .prompt = chat.mode { chat.editor.text = line }
+            chat.changed()
+        }
+    }
+
+    // MARK: Model and session
+
+    private func model(_ word: String) {
+        if let number = Int(word), models.indices.contains(number - 1) { return setModel(models[number - 1]) }
+        send(["type": "get_available_models"]) { chat, response in
+            chat.complain(response)
+            chat.models = response["data"]?["models"]?.array ?? []
+            let fitting = chat.models.filter { Self.name($0).contains(word) }
+            if !word.isEmpty, let model = fitting.first(where: { Self.name($0) == word }) ?? fitting.only {
+                return chat.setModel(model)
+            }
+            for (index, model) in chat.models.enumerated() { chat.transcript.note("\(index + 1). \(Self.name(model))") }
+            chat.transcript.note(chat.models.isEmpty ? "no models" : "/model NUMBER or NAME takes one")
+            chat.changed()
+        }
+    }
+
+    private func setModel(_ model: JSON) {
+        tell(
+            ["type": "set_model", "provider": model["provider"] ?? "", "modelId": model["id"] ?? ""],
+            "model: \(Self.name(model))")
+    }
+
+    private static func name(_ model: JSON) -> String {
+        "\(model["provider"]?.string ?? "")/\(model["id"]?.string ?? "")"
+    }
+
+    private func compact(_ what: String) {
+        var command: JSONObject = ["type": "compact"]
+        if !what.isEmpty { command["customInstructions"] = .string(what) }
+        transcript.note("summarising the conversation")
+        tell(command, "summarised")
+    }
+
+    private func sessions(_ path: String) {
+        guard path.isEmpty else {
+            return tell(["type": "switch_session", "sessionPath": .string(path)], "session: \(path)")
+        }
+        send(["type": "get_state"]) { chat, response in
+            let state = PiState(response["data"] ?? .null)
+            chat.transcript.note("session: \(state.sessionFile ?? "kept nowhere") (/sessions FILE changes to another)")
+            chat.changed()
+        }
+    }
+
+    private func export(_ path: String) {
+        var command: JSONObject = ["type": "export_html"]
+        if !path.isEmpty { command["outputPath"] = .string(path) }
+        send(command) { chat, response in
+            chat.complain(response)
+            if let path = response["data"]?["path"]?.string { chat.transcript.note("written: \(path)") }
+            chat.changed()
+        }
+    }
+
+    private func stats() {
+        send(["type": "get_session_stats"]) { chat, response in
+            chat.complain(response)
+            guard let data = response["data"] else { return }
+            let stats = PiStats(data)
+            let parts: [String?] = [
+                stats.cost.map { "$" + Self.money($0) }, stats.tokens.map { "\($0) tokens" },
+                stats.contextPercent.map { "\(Int($0))% of context" },
+                data["totalMessages"]?.int.map { "\($0) messages" }, data["toolCalls"]?.int.map { "\($0) tool calls" },
+            ]
+            chat.transcript.note(parts.compactMap { $0 }.joined(separator: " · "))
+            chat.changed()
+        }
+    }
+
+    func confirmStop(_ text: String, _ saved: String) {
+        if ["y", "yes"].contains(text.lowercased()) {
+            outlet.yield(.frame(["type": "stop", "force": false]))
+            transcript.note("asked the agent to end")
+        }
+        leaveQuestion(saved)
+    }
+
+    // MARK: Files and the editor
+
+    private func attach(_ path: String) {
+        do {
+            attachments.append(try AttachedFile.read(path))
+        } catch {
+            transcript.warn("cannot attach \(path): \(error.reason)")
+        }
+    }
+
+    private func edit() {
+        let saved = editor.text
+        editor.pause()
+        do {
+            let text = try ExternalEditor.edit(saved, with: surroundings.editorCommand ?? "vi")
+            editor.start()
+            editor.text = text
+        } catch {
+            editor.start()
+            editor.text = saved
+            transcript.warn("cannot edit: \(error.reason)")
+        }
+        repaint()
+    }
+}
+
+extension Array {
+    /// The element, if there is exactly one.
+    fileprivate var only: Element? { count == 1 ? self[0] : nil }
+}

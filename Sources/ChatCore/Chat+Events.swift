@@ -1,0 +1,153 @@
+import HypiWire
+import PiAdapter
+
+/// What the agent says.
+extension Chat {
+    func handle(_ event: AgentEvent) {
+        changed()
+        let now = ContinuousClock.now
+        switch event.kind {
+        case .welcome(let welcome): welcomed(welcome, now)
+        case .resumed(let welcome):
+            trouble = nil
+            setDialogs(welcome.pending)
+        case .record(let record): take(record, now)
+        case .dialog(let dialog): asked(dialog)
+        case .dialogResolved(let id): resolved(id)
+        case .response(let id, let response):
+            // A failed prompt is answered twice by old versions: the reply stays for the second one.
+            let reply = response["success"]?.bool == true ? replies[id] : replies.removeValue(forKey: id)
+            reply?(self, response)
+            if response["command"]?.string != "prompt" { replies[id] = nil }
+        case .agentExit(let exit):
+            transcript.warn(AgentExit(exit).summary)
+            setRunning(false)
+        case .guarded(let guarded):
+            transcript.warn("guard: \(guarded["reason"]?.string ?? guarded["message"]?.string ?? guarded.text)")
+        case .refused(_, let message): transcript.warn(message)
+        case .lost(let reason, let delay):
+            trouble = "\(reason); trying again in \(ToolLine.duration(delay)); what you type is kept"
+        case .other(let frame): answered(frame)
+        }
+    }
+
+    private func take(_ record: JSON, _ now: ContinuousClock.Instant) {
+        let kind = PiRecord.Kind(rawValue: record["type"]?.string ?? "") ?? .other
+        transcript.apply(record, now: now)
+        if kind == .queueUpdate {
+            queue = [record["steering"], record["followUp"]].flatMap { $0?.array ?? [] }.compactMap(\.string)
+        }
+        if kind == .messageStart, record["message"]?["role"]?.string == "user",
+            let index = queue.firstIndex(of: MessageText.plain(record["message"] ?? .null))
+        {
+            queue.remove(at: index)
+        }
+        if let signal = watch.apply(kind, record), signal == .maybeOver {
+            send(["type": "get_state"]) { chat, response in
+                chat.settle(chat.watch.confirm(PiState(response["data"] ?? .null)))
+            }
+        }
+        settle(!isBusy)
+    }
+
+    private func settle(_ isIdle: Bool) {
+        changed()
+        if isIdle { busySince = nil } else { busySince = busySince ?? .now }
+    }
+
+    private func setRunning(_ isRunning: Bool) {
+        watch = RunWatch(isRunning: isRunning)
+        if !isRunning { queue = [] }
+        settle(!isRunning)
+    }
+
+    // MARK: Arriving
+
+    private func welcomed(_ welcome: Welcome, _ now: ContinuousClock.Instant) {
+        trouble = nil
+        completion.setCommands(welcome.commands ?? [])
+        if hasJoined {
+            transcript.rejoin(welcome, now: now)
+        } else {
+            hasJoined = true
+            transcript.join(welcome, now: now)
+            show(header(welcome))
+            showHistory(welcome)
+        }
+        setRunning(welcome.isBusy)
+        setDialogs(welcome.pending)
+    }
+
+    private func show(_ lines: [String]) {
+        for line in lines { transcript.add(line) }
+    }
+
+    private func header(_ welcome: Welcome) -> [String] {
+        let node = surroundings.node
+        let state = PiState(welcome.state)
+        let others = (node?.clients ?? 0)
+        let cost = node?.cost.map { "$" + Self.money($0) }
+        let parts: [String?] = [
+            node.map { "\($0.cwd) on \($0.machine)" }, state.model ?? node?.model, cost,
+            node?.contextPercent.map { "\(Int($0))% of context" },
+            others > 0 ? "\(others) other\(others == 1 ? "" : "s") watching" : nil,
+        ]
+        let name = state.sessionName ?? node?.name ?? surroundings.name
+        let rest = parts.compactMap { $0 }.joined(separator: " · ")
+        return [
+            style.bold(Markdown.printable(name)) + (rest.isEmpty ? "" : style.dim(" · " + Markdown.printable(rest))),
+            style.dim("/help for commands, Ctrl-D leaves, the agent goes on"),
+        ]
+    }
+
+    static func money(_ amount: Double) -> String {
+        let cents = Int((amount * 100).rounded())
+        return "\(cents / 100)." + (cents % 100 < 10 ? "0" : "") + "\(cents % 100)"
+    }
+
+    private func showHistory(_ welcome: Welcome) {
+        earlierCount = welcome.earlierCount
+        earlierLines = transcript.history(welcome.messages)
+        let page = takePage()
+        if !earlierLines.isEmpty || earlierCount > 0 { transcript.note("/more for earlier messages") }
+        show(page)
+    }
+
+    /// The newest page of what was not shown yet.
+    func takePage() -> [String] {
+        var room = max(4, renderer.rows - 6)
+        var page: [String] = []
+        while let line = earlierLines.last {
+            room -= TextWidth.rows(line, width: renderer.columns).count
+            if room < 0, !page.isEmpty { break }
+            page.append(line)
+            earlierLines.removeLast()
+        }
+        return page.reversed()
+    }
+
+    /// Earlier messages, from what we have or from the agent.
+    func more() {
+        if earlierLines.isEmpty {
+            guard earlierCount > 0 else { return transcript.note("this is the beginning") }
+            outlet.yield(.frame(["type": "fetch_history", "before": .int(earlierCount), "limit": 50]))
+            return
+        }
+        let page = takePage()
+        transcript.note("earlier:")
+        show(page)
+        transcript.note(
+            earlierLines.isEmpty && earlierCount == 0 ? "the beginning was above" : "/more for earlier ones")
+    }
+
+    private func answered(_ frame: JSON) {
+        switch frame["type"]?.string {
+        case "history_page":
+            earlierCount = frame["oldestIndex"]?.int ?? 0
+            earlierLines = transcript.history(frame["messages"]?.array ?? [])
+            if !earlierLines.isEmpty { more() }
+        case "files_list": took(files: frame["files"]?.array ?? [])
+        default: break
+        }
+    }
+}

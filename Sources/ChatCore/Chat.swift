@@ -1,0 +1,232 @@
+import CPlatform
+import HypiWire
+import PiAdapter
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// A person beside a running agent: the conversation above, the line being typed below.
+///
+/// The actor runs on the terminal's own thread; events of the connection, keys and signals come one after the other.
+actor Chat {
+    /// What the surroundings say about the chat.
+    struct Surroundings: Sendable {
+        var name: String
+        var node: Node?
+        /// How a person comes back.
+        var returnCommand: String
+        var historyFolder: String?
+        var editorCommand: String?
+        var isColoured: Bool
+    }
+
+    /// What goes out to the agent.
+    enum Outgoing: Sendable {
+        case command(JSONObject, id: String)
+        case frame(JSON)
+        case answer(DialogRequest, DialogAnswer)
+    }
+
+    /// Why a chat ended.
+    enum Ending: Sendable {
+        case left
+        case signal(CInt)
+        case failed(any Error)
+    }
+
+    /// What the typed line is for.
+    enum Mode {
+        case prompt
+        /// The dialog, the option that is marked, and the line that was being typed.
+        case dialog(DialogRequest, marked: Int, saved: String)
+        case confirmStop(saved: String)
+    }
+
+    typealias Reply = @Sendable (isolated Chat, JSON) -> Void
+
+    nonisolated let loop: TerminalLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+    nonisolated let outgoing: AsyncStream<Outgoing>
+    let outlet: AsyncStream<Outgoing>.Continuation
+
+    let surroundings: Surroundings
+    let style: Style
+    let editor: LineEditor
+    var transcript: Transcript
+    var renderer: Renderer
+    var completion = Completion()
+    var history = InputHistory(path: nil)
+    var mode = Mode.prompt
+    var dialogs: [DialogRequest] = []
+    var watch = RunWatch()
+    var busySince: ContinuousClock.Instant?
+    var queue: [String] = []
+    var replies: [String: Reply] = [:]
+    var commandCount = 0
+    let idPrefix = "chat-" + String(UInt64.random(in: .min ... .max), radix: 36) + "-"
+    /// Why there is no connection; `nil` while there is one.
+    var trouble: String? = "connecting"
+    var hasJoined = false
+    /// Lines of the past that were not shown yet, and how many messages stand before them.
+    var earlierLines: [String] = []
+    var earlierCount = 0
+    var expiries: [String: ContinuousClock.Instant] = [:]
+    var attachments: [JSONObject] = []
+    var models: [JSON] = []
+    var interrupted: ContinuousClock.Instant?
+    var askedFolder: (folder: String, line: String)?
+    var ending: Ending?
+
+    private var isDirty = true
+    private var needsRepaint = false
+    private var drawnAt = ContinuousClock.now
+    private var spinner = 0
+
+    init(_ surroundings: Surroundings, loop: TerminalLoop, terminal: CInt) throws {
+        self.surroundings = surroundings
+        self.loop = loop
+        style = Style(isColoured: surroundings.isColoured)
+        editor = try LineEditor(terminal: terminal)
+        transcript = Transcript(style)
+        renderer = Renderer(terminal: terminal)
+        // Bounded by the connection, which refuses more than it can keep.
+        (outgoing, outlet) = AsyncStream.makeStream(of: Outgoing.self)
+    }
+
+    // MARK: The loop's calls
+
+    /// Runs until the person leaves; only on the loop's thread.
+    nonisolated func runLoop() {
+        loop.begin()
+        loop.forward([SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, SIGCONT])
+        assumeIsolated { $0.start() }
+        loop.run(
+            .init(
+                keyboard: { self.assumeIsolated { $0.readKeys() } },
+                signal: { number in self.assumeIsolated { $0.took(signal: number) } },
+                turn: { self.assumeIsolated { $0.turn() } }))
+    }
+
+    private func start() {
+        setUpEditor()
+        editor.start()
+    }
+
+    /// Gives the terminal back and says how to return.
+    func finish() -> Ending {
+        isDirty = true
+        draw()
+        editor.hide()
+        editor.flush()
+        editor.pause()
+        if case .left = ending {
+            editor.write("detached; the agent goes on. come back with: \(surroundings.returnCommand)\r\n")
+            editor.flush()
+        }
+        outlet.finish()
+        return ending ?? .left
+    }
+
+    func end(_ ending: Ending) {
+        self.ending = self.ending ?? ending
+        loop.stop()
+    }
+
+    private func turn() -> Duration? {
+        let now = ContinuousClock.now
+        expireDialogs(now)
+        if isBusy { isDirty = isDirty || now - drawnAt >= Self.spinnerInterval }
+        if isDirty {
+            let wait = Self.frameInterval - (now - drawnAt)
+            if wait > .zero { return wait }
+            draw()
+        }
+        let expiry = expiries.values.min().map { $0 - now }
+        return [isBusy ? Self.spinnerInterval : nil, expiry].compactMap { $0 }.min()
+    }
+
+    private func draw() {
+        if isBusy { spinner += 1 }
+        let tail = tail(width: renderer.columns)
+        if needsRepaint {
+            renderer.measure()
+            editor.setSize(rows: renderer.rows, columns: renderer.columns)
+            renderer.repaint(live: nil, tail: [], editor)
+            needsRepaint = false
+        }
+        renderer.draw(transcript.takeLines(), live: transcript.live, tail: tail, editor)
+        isDirty = false
+        drawnAt = .now
+    }
+
+    /// Something to be seen has changed.
+    func changed() {
+        isDirty = true
+    }
+
+    func repaint() {
+        needsRepaint = true
+        isDirty = true
+    }
+
+    private static let frameInterval = Duration.milliseconds(16)
+    private static let spinnerInterval = Duration.milliseconds(120)
+
+    // MARK: The tail
+
+    var isBusy: Bool {
+        watch.isRunning || watch.isRetrying || watch.isCompacting
+    }
+
+    private func tail(width: Int) -> [String] {
+        var rows: [String] = []
+        for (_, tool) in transcript.running.suffix(4) where tool.started != nil {
+            rows.append(style.yellow(TextWidth.cut("\(mark) \(Markdown.printable(tool.summary))", to: width)))
+        }
+        for text in queue { rows.append(style.dim(TextWidth.cut("queued: \(Markdown.printable(text))", to: width))) }
+        if let status { rows.append(style.dim(TextWidth.cut(status, to: width))) }
+        return rows + dialogRows(width: width)
+    }
+
+    private var mark: String {
+        let marks = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
+        return style.isColoured ? marks[spinner % marks.count] : "*"
+    }
+
+    private var status: String? {
+        if let trouble { return "! \(trouble)" }
+        guard isBusy else { return attachments.isEmpty ? nil : "\(attachments.count) attached" }
+        let doing =
+            watch.isCompacting
+            ? "summarising"
+            : watch.isRetrying ? "waiting to try again" : transcript.thinksSilently ? "thinking" : "working"
+        let time = busySince.map { " " + ToolLine.duration(.seconds(Int((.now - $0) / .seconds(1)))) } ?? ""
+        return "\(mark) \(doing)\(time) (Ctrl-C aborts)"
+    }
+
+    // MARK: Commands
+
+    /// Sends a command of pi's.
+    func send(_ command: JSONObject, then reply: @escaping Reply = { chat, response in chat.complain(response) }) {
+        commandCount += 1
+        let id = "\(idPrefix)\(commandCount)"
+        replies[id] = reply
+        outlet.yield(.command(command, id: id))
+    }
+
+    /// A command could not even be kept.
+    func refused(_ id: String) {
+        replies.removeValue(forKey: id)?(
+            self, ["success": false, "error": "too much waits for the agent; try again later"])
+    }
+
+    /// Says that a command was refused.
+    func complain(_ response: JSON) {
+        guard response["success"]?.bool != true else { return }
+        transcript.warn(response["error"]?.string ?? "refused")
+        changed()
+    }
+}

@@ -1,0 +1,49 @@
+import HypiWire
+
+/// What Tab offers: slash commands, ours and pi's, and files of the agent's machine.
+///
+/// Nothing here waits: folders that are not known yet are asked for, and completed when the answer is there.
+struct Completion {
+    /// Names of pi's slash commands, with the slash.
+    private(set) var commands: [String] = []
+    private var folders: [String: [String]] = [:]
+
+    /// Takes pi's list of commands.
+    mutating func setCommands(_ list: [JSON]) {
+        commands = list.compactMap { $0["name"]?.string.map { $0.hasPrefix("/") ? $0 : "/" + $0 } }
+    }
+
+    /// Whether pi knows a slash command.
+    func piKnows(_ line: String) -> Bool {
+        commands.contains(String(line.prefix { !$0.isWhitespace }))
+    }
+
+    /// Takes the answer to a question about a folder.
+    mutating func setFiles(_ list: [JSON], folder: String) {
+        folders[folder] = list.compactMap { file in
+            file["path"]?.string.map { file["isDirectory"]?.bool == true ? $0 + "/" : $0 }
+        }
+    }
+
+    /// Folders change: what was learnt counts for one completion.
+    mutating func forgetFiles() {
+        folders = [:]
+    }
+
+    /// Completions of a word; `nil` if its folder has to be asked for first.
+    func candidates(_ word: String, line: String) -> [String]? {
+        if word.hasPrefix("@") {
+            guard let files = folders[Self.folder(of: word)] else { return nil }
+            let prefix = word.dropFirst()
+            return files.filter { $0.hasPrefix(prefix) }.map { "@" + $0 }
+        }
+        guard word.hasPrefix("/"), line == word else { return [] }
+        return Set(LocalCommand.names + commands).filter { $0.hasPrefix(word) }.sorted()
+    }
+
+    /// The folder part of a word such as `@src/ma`: `src/`.
+    static func folder(of word: String) -> String {
+        let path = word.dropFirst()
+        return path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    }
+}

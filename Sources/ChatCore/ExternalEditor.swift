@@ -1,0 +1,68 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// A person's own editor for a longer line.
+enum ExternalEditor {
+    /// Why a text was not edited.
+    struct Fault: Error {
+        var reason: String
+
+        init(_ reason: String) { self.reason = reason }
+        init(code: CInt) { reason = String(cString: strerror(code)).lowercased() }
+    }
+
+    /// Lets a person edit a text; blocks until the editor has ended.
+    ///
+    /// - Parameters:
+    ///   - text: What the editor begins with.
+    ///   - command: The editor, as a shell understands it.
+    /// - Returns: The text without the line break at its end.
+    /// - Throws: ``Fault``; the text is what it was.
+    static func edit(_ text: String, with command: String) throws(Fault) -> String {
+        var path = Array("/tmp/hypi-attach-XXXXXX.md".utf8CString)
+        // mkstemps makes it for its owner alone.
+        let descriptor = mkstemps(&path, 3)
+        guard descriptor >= 0 else { throw Fault(code: errno) }
+        defer { unlink(path) }
+        let bytes = Array(text.utf8)
+        let count = write(descriptor, bytes, bytes.count)
+        close(descriptor)
+        guard count == bytes.count else { throw Fault("the temporary file could not be written") }
+        try run([
+            "/bin/sh", "-c", command + " \"$1\"", "sh",
+            String(decoding: path.dropLast().map(UInt8.init), as: UTF8.self),
+        ])
+        guard let file = fopen(path, "re") else { throw Fault(code: errno) }
+        defer { fclose(file) }
+        var edited: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { edited += buffer[..<count] }
+        while edited.last == UInt8(ascii: "\n") { edited.removeLast() }
+        return String(decoding: edited, as: UTF8.self)
+    }
+
+    private static func run(_ words: [String]) throws(Fault) {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var defaults = sigset_t()
+        sigemptyset(&defaults)
+        // What we ignore the editor would ignore as well.
+        sigaddset(&defaults, SIGPIPE)
+        posix_spawnattr_setsigdefault(&attributes, &defaults)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        var arguments = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var pid: pid_t = 0
+        let code = posix_spawn(&pid, words[0], nil, &attributes, &arguments, environ)
+        guard code == 0 else { throw Fault(code: code) }
+        var status: CInt = 0
+        while waitpid(pid, &status, 0) < 0 {
+            guard errno == EINTR else { throw Fault(code: errno) }
+        }
+        guard status == 0 else { throw Fault("the editor ended with status \(status >> 8 & 0xFF)") }
+    }
+}

@@ -1,0 +1,282 @@
+import HypiWire
+import PiAdapter
+
+/// The conversation as lines: what is finished goes out once, what still grows is kept apart.
+///
+/// Pure: records in, dressed lines out.
+struct Transcript {
+    private let style: Style
+    private var markdown: Markdown
+    private var lines: [String] = []
+    private var answer = AnswerText()
+    /// The end of the text that has no line break yet.
+    private var growing: String?
+    private var isThinking = false
+    private var thought = ""
+    private(set) var running: [(id: String, tool: ToolLine)] = []
+    /// Messages of the conversation that were shown whole.
+    private(set) var shownCount = 0
+    private var newestOutput: JSON?
+    var showsThinking = false
+
+    init(_ style: Style) {
+        self.style = style
+        markdown = Markdown(style)
+    }
+
+    /// Lines that were finished since the last call.
+    mutating func takeLines() -> [String] {
+        defer { lines = [] }
+        return lines
+    }
+
+    /// The line that is still growing, as it looks now.
+    var live: String? {
+        if isThinking { return showsThinking ? growing.map { style.dim(Markdown.printable($0)) } : nil }
+        return growing.map { markdown.preview($0) }
+    }
+
+    /// Whether the model thinks and nobody watches.
+    var thinksSilently: Bool { isThinking && !showsThinking }
+
+    /// A line that is dressed already.
+    mutating func add(_ line: String) {
+        endLine()
+        lines.append(line)
+    }
+
+    /// A remark of ours between the messages.
+    mutating func note(_ text: String) {
+        endLine()
+        lines.append(style.dim("· " + text.withoutControlCharacters))
+    }
+
+    /// A remark that should be seen.
+    mutating func warn(_ text: String) {
+        endLine()
+        lines.append(style.yellow("! " + text.withoutControlCharacters))
+    }
+
+    // MARK: History
+
+    /// Messages of the past as lines.
+    func history(_ messages: [JSON]) -> [String] {
+        var past = Transcript(style)
+        past.showsThinking = showsThinking
+        for message in messages { past.show(message) }
+        return past.takeLines()
+    }
+
+    /// The conversation as it is when we arrive.
+    mutating func join(_ welcome: Welcome, now: ContinuousClock.Instant) {
+        shownCount = welcome.earlierCount + welcome.messages.count
+        arrive(welcome, now)
+    }
+
+    /// The conversation after a gap: what was missed is shown, nothing twice.
+    mutating func rejoin(_ welcome: Welcome, now: ContinuousClock.Instant) {
+        let total = welcome.earlierCount + welcome.messages.count
+        let missed = shownCount - welcome.earlierCount
+        guard missed >= 0, missed <= welcome.messages.count else {
+            endMessage()
+            note("the conversation was replaced while we were away")
+            for message in welcome.messages.suffix(3) { show(message) }
+            return join(welcome, now: now)
+        }
+        var rest = welcome.messages[missed...]
+        if !answer.printed.isEmpty, let message = rest.first ?? welcome.partial {
+            let isWhole = !rest.isEmpty
+            do {
+                feed(try answer.rebuild(messages: isWhole ? [message] : [], partial: isWhole ? nil : message))
+                if isWhole { endMessage() }
+                rest = rest.dropFirst()
+            } catch {
+                endMessage()
+                note("the answer again, since a part of it was missed:")
+            }
+        }
+        for message in rest { show(message) }
+        shownCount = total
+        running = []
+        arrive(welcome, now)
+    }
+
+    private mutating func arrive(_ welcome: Welcome, _ now: ContinuousClock.Instant) {
+        if let partial = welcome.partial, answer.printed.isEmpty {
+            beginMessage()
+            feed(answer.begin(partial: partial))
+        }
+        for record in welcome.runningTools where record["type"]?.string == "tool_execution_start" { start(record, now) }
+    }
+
+    private mutating func show(_ message: JSON) {
+        switch message["role"]?.string {
+        case "user": showUser(MessageText.plain(message))
+        case "assistant":
+            beginMessage()
+            feed((try? answer.end(message)) ?? [])
+            endMessage()
+            for call in message["content"]?.array ?? [] where call["type"]?.string == "toolCall" {
+                let tool = ToolLine(name: call["name"]?.string ?? "tool", arguments: call["arguments"] ?? .null)
+                running.append((call["id"]?.string ?? "", tool))
+            }
+            showStop(message)
+        case "toolResult":
+            finishTool(message["toolCallId"]?.string, message, isError: message["isError"]?.bool ?? false, .now)
+        case "bashExecution":
+            lines.append("$ " + Markdown.printable(message["command"]?.string ?? ""))
+            lines += ToolLine.output(["content": message["output"] ?? ""], limit: 5, style)
+        case "compactionSummary", "branchSummary": note("the conversation before this was summarised")
+        default: if message["display"]?.bool == true { note(MessageText.plain(message)) }
+        }
+    }
+
+    // MARK: Live
+
+    /// Takes the next record.
+    mutating func apply(_ record: JSON, now: ContinuousClock.Instant) {
+        switch PiRecord.Kind(rawValue: record["type"]?.string ?? "") ?? .other {
+        case .messageStart: if MessageText.isRole("assistant", record["message"]) { beginMessage() }
+        case .messageUpdate: update(record["assistantMessageEvent"] ?? .null)
+        case .messageEnd: end(record["message"] ?? .null)
+        case .toolStart: start(record, now)
+        case .toolEnd:
+            finishTool(
+                record["toolCallId"]?.string, record["result"] ?? .null, isError: record["isError"]?.bool ?? false, now)
+        case .agentEnd, .agentSettled: running = []
+        case .retryStart:
+            warn("\(record["errorMessage"]?.string ?? "an error"); trying again (\(record["attempt"]?.text ?? ""))")
+        case .retryEnd: if record["success"]?.bool == false { warn("gave up trying again") }
+        case .compactionStart, .autoCompactionStart: note("summarising the conversation")
+        case .compactionEnd, .autoCompactionEnd: note("summarised")
+        case .extensionError: warn("extension error: \(record["error"]?.string ?? record.text)")
+        default: break
+        }
+    }
+
+    private mutating func update(_ event: JSON) {
+        switch event["type"]?.string {
+        case "text_delta":
+            endThinking()
+            feed(answer.append(event["delta"]?.string ?? "", at: event["contentIndex"]?.int ?? 0))
+        case "thinking_delta":
+            isThinking = true
+            let delta = event["delta"]?.string ?? ""
+            thought += delta
+            let style = style
+            if showsThinking { grow(delta) { style.dim(Markdown.printable($0)) } }
+        case "text_start", "toolcall_start": endThinking()
+        default: break
+        }
+    }
+
+    private mutating func end(_ message: JSON) {
+        shownCount += 1
+        switch message["role"]?.string {
+        case "assistant":
+            endThinking()
+            if let rest = try? answer.end(message) {
+                feed(rest)
+            } else {
+                warn("the text above differs from the agent's")
+            }
+            endMessage()
+            showStop(message)
+        case "user": showUser(MessageText.plain(message))
+        case "toolResult": break
+        default: if message["display"]?.bool == true { note(MessageText.plain(message)) }
+        }
+    }
+
+    private mutating func showStop(_ message: JSON) {
+        switch message["stopReason"]?.string {
+        case "error": warn(message["errorMessage"]?.string ?? "the model reported an error")
+        case "aborted": warn("aborted")
+        case "length": warn("cut off by the model's length limit")
+        default: break
+        }
+    }
+
+    private mutating func showUser(_ text: String) {
+        endLine()
+        lines.append("")
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            lines.append((index == 0 ? style.cyan("› ") : "  ") + style.bold(Markdown.printable(String(line))))
+        }
+        lines.append("")
+    }
+
+    // MARK: Text
+
+    private mutating func beginMessage() {
+        endLine()
+        markdown = Markdown(style)
+        answer = AnswerText()
+        answer.begin()
+    }
+
+    private mutating func endMessage() {
+        endLine()
+        answer = AnswerText()
+    }
+
+    private mutating func feed(_ bytes: [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        var markdown = markdown
+        grow(String(decoding: bytes, as: UTF8.self)) { markdown.line($0) }
+        self.markdown = markdown
+    }
+
+    private mutating func grow(_ text: String, _ dress: (String) -> String) {
+        // Cut at LF scalars: in "\r\n" or before a combining mark a Character would hide it.
+        var rest = (growing ?? "") + text
+        while let end = rest.unicodeScalars.firstIndex(of: "\n") {
+            lines.append(dress(String(rest.unicodeScalars[..<end])))
+            rest = String(rest.unicodeScalars[rest.unicodeScalars.index(after: end)...])
+        }
+        growing = rest.isEmpty ? nil : rest
+    }
+
+    private mutating func endLine() {
+        guard let text = growing else { return }
+        growing = nil
+        lines.append(isThinking ? style.dim(Markdown.printable(text)) : markdown.line(text))
+    }
+
+    private mutating func endThinking() {
+        guard isThinking else { return }
+        endLine()
+        isThinking = false
+        let count = thought.split(separator: "\n").count
+        if !showsThinking {
+            lines.append(style.dim("· thought, \(count) line\(count == 1 ? "" : "s") (/thinking shows)"))
+        }
+        thought = ""
+    }
+
+    // MARK: Tools
+
+    private mutating func start(_ record: JSON, _ now: ContinuousClock.Instant) {
+        endLine()
+        let tool = ToolLine(
+            name: record["toolName"]?.string ?? "tool", arguments: record["args"] ?? .null, started: now)
+        running.append((record["toolCallId"]?.string ?? "", tool))
+    }
+
+    private mutating func finishTool(
+        _ id: String?, _ result: JSON, isError: Bool, _ now: ContinuousClock.Instant
+    ) {
+        guard let index = running.firstIndex(where: { $0.id == id }) else { return }
+        let tool = running.remove(at: index).tool
+        endLine()
+        lines.append(tool.finished(isError: isError, now: now, style))
+        lines += ToolLine.output(result, limit: 5, style)
+        newestOutput = result
+    }
+
+    /// The whole output of the newest tool.
+    mutating func expand() {
+        guard let newestOutput else { return note("no tool has run since we came") }
+        lines += ToolLine.output(newestOutput, limit: nil, style)
+    }
+}

@@ -16,6 +16,7 @@ short hypi_spawn_new_session(void);
 
 /// The flags for opening a folder only to pass through it: no reading, no following of a link, not inherited.
 int hypi_passing_folder_flags(void);
+
 /// Makes a signal write its number as one byte into a descriptor instead of ending the process; one descriptor for all.
 /// Returns 0, or -1 with errno set.
 int hypi_forward_signal(int number, int descriptor);

@@ -1,3 +1,4 @@
+import CPlatform
 public import HypiWire
 import NIOCore
 
@@ -47,11 +48,11 @@ public enum Detach {
     /// - Returns: What it reported.
     /// - Throws: ``Fault``.
     public static func start(_ executable: String, _ arguments: [String], logFile: String) throws(Fault) -> Outcome {
+        // What our caller left open is not the bridge's: a lock or a pipe of a shell would be held for days.
+        hypi_keep_descriptors()
         var ends: [CInt] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw Fault(action: "make a pipe", code: errno) }
+        guard hypi_pipe(&ends) == 0 else { throw Fault(action: "make a pipe", code: errno) }
         defer { close(ends[0]) }
-        _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
-        _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
         let pid: pid_t
         do {
             defer { close(ends[1]) }
@@ -102,12 +103,14 @@ public enum Detach {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        #if canImport(Glibc)
-            // POSIX_SPAWN_SETSID of <spawn.h>, which the importer does not show.
-            posix_spawnattr_setflags(&attributes, 0x80)
-        #else
-            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
-        #endif
+        // We ignore SIGPIPE, and threads of a pool block signals; the bridge must inherit neither.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        for signal in [SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD] { sigaddset(&signals, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+        posix_spawnattr_setflags(&attributes, hypi_spawn_new_session() | Int16(flags))
         var words: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
         defer { for word in words { free(word) } }
         words.append(nil)

@@ -17,42 +17,63 @@ enum OrphanReaper {
         hypi_become_subreaper() == 0
     }
 
-    /// Children that we did not start: pid and whether it has ended already.
-    static func orphans(except own: Set<pid_t>) -> [(pid: pid_t, hasEnded: Bool)] {
-        guard let stream = opendir("/proc") else { return [] }
-        defer { closedir(stream) }
+    /// A process that fell to us, or a descendant of one.
+    struct Orphan: Equatable {
+        var pid: pid_t
+        /// It has ended and waits to be collected.
+        var hasEnded: Bool
+        /// It is our child, so that we have to collect it.
+        var isOurs: Bool
+    }
+
+    /// Children that we did not start, and all that descends from them.
+    static func orphans(except own: Set<pid_t>) -> [Orphan] {
+        let processes = table()
+        var children: [pid_t: [pid_t]] = [:]
+        for (pid, entry) in processes { children[entry.parent, default: []].append(pid) }
         let us = getpid()
-        var found: [(pid_t, Bool)] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard let pid = pid_t(name), !own.contains(pid), let (state, parent) = stat(pid), parent == us else {
-                continue
-            }
-            found.append((pid, state == "Z"))
+        var found: [Orphan] = []
+        var rest = (children[us] ?? []).filter { !own.contains($0) }
+        while let pid = rest.popLast() {
+            guard let entry = processes[pid] else { continue }
+            found.append(Orphan(pid: pid, hasEnded: entry.state == "Z", isOurs: entry.parent == us))
+            rest += children[pid] ?? []
         }
         return found
     }
 
-    /// Signals what is alive and collects what has ended.
+    /// Signals what is alive and was not signalled so before, and collects what has ended.
     ///
     /// - Returns: Whether anything is left.
-    static func sweep(except own: Set<pid_t>, signal: CInt) -> Bool {
+    static func sweep(except own: Set<pid_t>, signal: CInt, done: inout Set<pid_t>) -> Bool {
         var isAnythingLeft = false
         for orphan in orphans(except: own) {
-            if !orphan.hasEnded {
-                kill(orphan.pid, signal)
+            if orphan.hasEnded {
+                if orphan.isOurs { waitpid(orphan.pid, nil, WNOHANG) }
+            } else {
                 isAnythingLeft = true
+                if done.insert(orphan.pid).inserted { kill(orphan.pid, signal) }
             }
-            waitpid(orphan.pid, nil, WNOHANG)
         }
         return isAnythingLeft
     }
 
     /// Collects orphans that have ended by themselves.
     static func collect(except own: Set<pid_t>) {
-        for orphan in orphans(except: own) where orphan.hasEnded { waitpid(orphan.pid, nil, WNOHANG) }
+        for orphan in orphans(except: own) where orphan.hasEnded && orphan.isOurs { waitpid(orphan.pid, nil, WNOHANG) }
+    }
+
+    private static func table() -> [pid_t: (state: Character, parent: pid_t)] {
+        guard let stream = opendir("/proc") else { return [:] }
+        defer { closedir(stream) }
+        var processes: [pid_t: (state: Character, parent: pid_t)] = [:]
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let pid = pid_t(name), let status = stat(pid) { processes[pid] = status }
+        }
+        return processes
     }
 
     /// State and parent of a process, from /proc/<pid>/stat (proc(5)): `pid (name) state ppid`.

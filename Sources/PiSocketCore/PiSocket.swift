@@ -234,6 +234,7 @@ public final class PiSocket: Sendable {
             await endOrphans()
             sessionFile = file
             try await Task.sleep(for: backoff.next(using: &generator))
+            guard try await bridge.eventLoop.submit({ !bridge.value.isStopping }).get() else { return }
         }
     }
 
@@ -250,16 +251,25 @@ public final class PiSocket: Sendable {
 
     /// Ends the tools that pi has left behind: first politely.
     private func endOrphans() async {
-        guard let own = children.known, OrphanReaper.sweep(except: own, signal: SIGTERM) else { return }
-        for attempt in 1...40 {
+        var asked: Set<pid_t> = []
+        var killed: Set<pid_t> = []
+        for attempt in 0..<60 {
+            // A hook that is being started has no pid yet and must not be taken for an orphan: look again.
+            if let own = children.known {
+                let isAnythingLeft =
+                    attempt < 20
+                    ? OrphanReaper.sweep(except: own, signal: SIGTERM, done: &asked)
+                    : OrphanReaper.sweep(except: own, signal: SIGKILL, done: &killed)
+                guard isAnythingLeft else { return }
+            }
             do {
                 // There is no event for the end of a process that somebody else started.
                 try await Task.sleep(for: .milliseconds(50))
             } catch {
                 return
             }
-            guard OrphanReaper.sweep(except: own, signal: attempt < 20 ? 0 : SIGKILL) else { return }
         }
+        logger.warning("processes that pi left behind do not end")
     }
 }
 

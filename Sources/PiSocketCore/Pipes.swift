@@ -1,3 +1,5 @@
+import CPlatform
+
 #if canImport(System)
     import System
 #else
@@ -26,8 +28,8 @@ struct Pipes: Sendable {
     }
 
     private static func make() throws -> (read: FileDescriptor, write: FileDescriptor) {
-        let ends = try FileDescriptor.pipe()
-        for end in [ends.readEnd, ends.writeEnd] { _ = fcntl(end.rawValue, F_SETFD, FD_CLOEXEC) }
-        return (ends.readEnd, ends.writeEnd)
+        var ends: [CInt] = [-1, -1]
+        guard hypi_pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
+        return (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
     }
 }

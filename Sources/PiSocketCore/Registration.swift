@@ -18,6 +18,8 @@ final class Registration: Sendable {
 
     /// The shortest time between two updates.
     private static let updateInterval = Duration.milliseconds(250)
+    /// The time a hypivisor has to take us out of its roster when we end.
+    private static let leaveLimit = Duration.seconds(2)
 
     let report: NodeReport
     /// Random for each process: tells a second claimant of our id from ourselves after a lost connection.
@@ -45,8 +47,23 @@ final class Registration: Sendable {
     }
 
     /// Takes the node out of the roster, if it is in one; then ``run()`` may be cancelled.
+    ///
+    /// A hypivisor that does not answer holds us up for ``leaveLimit`` at most.
     func leave() async {
         guard let client = current.withLockedValue({ $0 }) else { return }
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.deregister(client) }
+            tasks.addTask {
+                // Cancelled when the answer came in time.
+                guard (try? await Task.sleep(for: Self.leaveLimit)) != nil else { return }
+                await client.close()
+            }
+            await tasks.next()
+            tasks.cancelAll()
+        }
+    }
+
+    private func deregister(_ client: RegistryClient) async {
         do {
             _ = try await client.request("deregister", ["id": .string(report.current.id)])
         } catch {

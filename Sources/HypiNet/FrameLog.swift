@@ -7,7 +7,8 @@ public import NIOCore
 ///
 /// Viewers are cursors into it (the number of the next frame they need), so memory does not grow with them. Frames lie
 /// one behind the other in chunks; what a viewer gets is a slice of a chunk, many frames in one write and no copy.
-/// Beyond its bound the log forgets its oldest chunk; a cursor that points there has fallen off.
+/// Beyond its bound the log forgets frames that later ones have superseded, and then its oldest chunk; a cursor that
+/// points there has fallen off.
 ///
 /// ```
 /// append -> [chunk: f1 f2 f3][chunk: f4 f5][tail: f6 ->   ]
@@ -29,16 +30,38 @@ public struct FrameLog {
         /// The end of each frame, counted from the chunk's start.
         var ends: [Int] = []
         var bytes = ByteBuffer()
-        /// A slice is out: appending would copy the chunk, so the next frame starts another.
+        /// A slice is out: appending copies the chunk, which only a small one is worth.
         var isShared = false
+        /// Frames, by their place in ``ends``, that a later one has made needless.
+        var superseded: Set<Int> = []
+        var supersededByteCount = 0
+
+        /// What the chunk takes in memory, its storage being larger than what is in it.
+        var memory: Int {
+            bytes.storageCapacity + ends.count * MemoryLayout<Int>.size + 160
+        }
+
+        func length(of place: Int) -> Int {
+            ends[place] - (place == 0 ? 0 : ends[place - 1])
+        }
+
+        /// Whether enough would be gained for what it costs.
+        var isWorthCompacting: Bool {
+            supersededByteCount > 0 && supersededByteCount * 2 >= bytes.readableBytes
+        }
     }
 
     /// Bytes beyond which a new chunk is begun.
     private static let chunkBytes = 64 << 10
+    /// Bytes up to which a chunk of which a slice is out is copied rather than ended, so that single small frames do not
+    /// each become a chunk.
+    private static let copiedChunkBytes = 4 << 10
 
     private var chunks: Deque<Chunk> = []
-    private var byteCount = 0
-    /// Bytes of frames that are kept; the newest chunk always is.
+    private var memory = 0
+    /// First frames of chunks in which compacting would gain something.
+    private var candidates: Deque<UInt64> = []
+    /// Bytes of memory for frames; the newest chunk is always kept.
     public var byteLimit: Int {
         didSet { trim() }
     }
@@ -48,7 +71,7 @@ public struct FrameLog {
     /// An empty log.
     ///
     /// - Parameters:
-    ///   - byteLimit: Bytes of frames to keep.
+    ///   - byteLimit: Bytes of memory to keep frames in.
     ///   - first: The number of the first frame.
     public init(byteLimit: Int, first: UInt64 = 1) {
         self.byteLimit = byteLimit
@@ -62,19 +85,40 @@ public struct FrameLog {
 
     /// Appends one frame, written by `write` behind what is there.
     public mutating func append(_ write: (inout ByteBuffer) -> Void) {
-        if chunks.isEmpty || chunks[chunks.count - 1].isShared
-            || chunks[chunks.count - 1].bytes.writerIndex >= Self.chunkBytes
-        {
-            chunks.append(Chunk(first: next))
-        }
+        if needsNewChunk { beginChunk() }
         let tail = chunks.count - 1
-        let before = chunks[tail].bytes.writerIndex
+        let before = chunks[tail].memory
         write(&chunks[tail].bytes)
-        let after = chunks[tail].bytes.writerIndex
-        chunks[tail].ends.append(after)
-        byteCount += after - before
+        chunks[tail].ends.append(chunks[tail].bytes.writerIndex)
+        memory += chunks[tail].memory - before
         next += 1
         trim()
+    }
+
+    private var needsNewChunk: Bool {
+        guard let tail = chunks.last else { return true }
+        return tail.bytes.writerIndex >= (tail.isShared ? Self.copiedChunkBytes : Self.chunkBytes)
+    }
+
+    private mutating func beginChunk() {
+        if let tail = chunks.last, tail.isWorthCompacting { candidates.append(tail.first) }
+        chunks.append(Chunk(first: next))
+        memory += chunks[chunks.count - 1].memory
+    }
+
+    /// A later frame says all that this one says: it may be forgotten before others are.
+    ///
+    /// Its number stays, and nothing is read in its place.
+    public mutating func supersede(_ number: UInt64) {
+        guard number >= oldest, number < next else { return }
+        let index = chunkIndex(of: number)
+        let place = Int(number - chunks[index].first)
+        guard chunks[index].superseded.insert(place).inserted else { return }
+        let wasWorthIt = chunks[index].isWorthCompacting
+        chunks[index].supersededByteCount += chunks[index].length(of: place)
+        if !wasWorthIt, chunks[index].isWorthCompacting, index < chunks.count - 1 {
+            candidates.append(chunks[index].first)
+        }
     }
 
     /// The frames from a cursor on, at most up to (not including) the frame `limit`, as far as one chunk goes.
@@ -102,9 +146,32 @@ public struct FrameLog {
         return low
     }
 
+    /// Forgets what is needless first, then what is oldest.
     private mutating func trim() {
-        while byteCount > byteLimit, chunks.count > 1, let forgotten = chunks.popFirst() {
-            byteCount -= forgotten.bytes.writerIndex
+        while memory > byteLimit, chunks.count > 1 {
+            if let candidate = candidates.popFirst() {
+                if candidate >= oldest { compact(chunkIndex(of: candidate)) }
+            } else if let forgotten = chunks.popFirst() {
+                memory -= forgotten.memory
+            }
         }
+    }
+
+    private mutating func compact(_ index: Int) {
+        let old = chunks[index]
+        guard old.isWorthCompacting else { return }
+        var new = Chunk(first: old.first)
+        new.bytes.reserveCapacity(old.bytes.readableBytes - old.supersededByteCount)
+        for place in old.ends.indices {
+            let length = old.superseded.contains(place) ? 0 : old.length(of: place)
+            if let frame = old.bytes.getSlice(at: old.ends[place] - old.length(of: place), length: length) {
+                new.bytes.writeImmutableBuffer(frame)
+            }
+            new.ends.append(new.bytes.writerIndex)
+        }
+        // What is gone must not be counted again.
+        new.superseded = old.superseded
+        memory += new.memory - old.memory
+        chunks[index] = new
     }
 }

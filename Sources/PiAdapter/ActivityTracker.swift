@@ -7,8 +7,11 @@ import NIOCore
 /// A run can also end without either: a new session, a switch and a compaction cut it off, and their answers are the
 /// only sign. Pure: records in, an activity out.
 public struct ActivityTracker: Sendable {
-    private var hasAnswered = false
+    /// Whether pi has answered anything: before that it reads no commands, and no dialog can be answered.
+    public private(set) var hasAnswered = false
     private var isRunning = false
+    /// `agent_end` came with the promise of `agent_settled`.
+    private var awaitsSettled = false
     private var isRetrying = false
     private var isCompacting = false
     private var isBlocked = false
@@ -20,8 +23,8 @@ public struct ActivityTracker: Sendable {
     /// What the agent does.
     public var activity: Node.Activity {
         if isBlocked { return .blocked }
-        if openDialogs > 0 { return .inputRequired }
         if !hasAnswered { return .starting }
+        if openDialogs > 0 { return .inputRequired }
         if isCompacting { return .compacting }
         if isRetrying { return .retrying }
         return isRunning ? .working : .idle
@@ -32,15 +35,22 @@ public struct ActivityTracker: Sendable {
         isRunning || isRetrying
     }
 
+    /// Whether nothing runs and nothing waits.
+    public var isAtRest: Bool {
+        !isRunning && !isRetrying && !isCompacting && openDialogs == 0
+    }
+
     /// Takes the next record.
     public mutating func apply(_ record: PiRecord) {
         switch record.kind {
         case .agentStart:
             isRunning = true
             isRetrying = false
+            awaitsSettled = false
         case .agentEnd:
             // With `willRetry` present, whatever its value, `agent_settled` has the last word.
-            if record.value(of: "willRetry") == nil { isRunning = false }
+            awaitsSettled = record.value(of: "willRetry") != nil
+            isRunning = awaitsSettled
         case .agentSettled: endRun()
         case .retryStart: isRetrying = true
         case .retryEnd: isRetrying = false
@@ -65,8 +75,9 @@ public struct ActivityTracker: Sendable {
     /// Takes what `get_state` says; it corrects whatever was missed.
     public mutating func corrected(isStreaming: Bool, isCompacting: Bool) {
         hasAnswered = true
-        // Between a failed attempt and the next one pi says it does not stream, and is not done either.
-        if !isRetrying { isRunning = isStreaming }
+        // Between a failed attempt and the next one, and before `agent_settled`, pi does not stream and is not done
+        // either.
+        if !isRetrying && !awaitsSettled { isRunning = isStreaming }
         self.isCompacting = isCompacting
     }
 
@@ -88,5 +99,6 @@ public struct ActivityTracker: Sendable {
     private mutating func endRun() {
         isRunning = false
         isRetrying = false
+        awaitsSettled = false
     }
 }

@@ -14,7 +14,7 @@ extension PiRecord {
     }
 
     /// Whether this is an update that carries the whole message so far.
-    var isCumulative: Bool {
+    public var isCumulative: Bool {
         kind == .messageUpdate && value(of: "message") != nil
     }
 

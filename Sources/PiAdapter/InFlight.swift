@@ -31,9 +31,10 @@ public struct InFlight: Sendable {
     /// Takes the next record.
     public mutating func apply(_ record: PiRecord) {
         switch record.kind {
-        case .messageStart: message = PartialMessage(record)
+        // An extension's own message may come in the middle of an answer.
+        case .messageStart: message = PartialMessage(record) ?? message
         case .messageUpdate: message?.apply(record)
-        case .messageEnd: message = nil
+        case .messageEnd: if PartialMessage.isAssistant(record) { message = nil }
         case .toolStart:
             if let id = record.value(of: "toolCallId") { tools.append((id, Tool(start: record.line))) }
         case .toolUpdate:

@@ -24,10 +24,15 @@ public struct PartialMessage: Sendable {
 
     /// A message from its `message_start` record; `nil` if that is not an assistant's.
     public init?(_ record: PiRecord) {
-        guard record.kind == .messageStart, let message = record.value(of: "message"),
-            let role = message.value(of: "role"), role == ByteBuffer(string: "\"assistant\"")
-        else { return nil }
+        guard record.kind == .messageStart, Self.isAssistant(record), let message = record.value(of: "message") else {
+            return nil
+        }
         start = message
+    }
+
+    /// Whether a record carries a message of the assistant.
+    static func isAssistant(_ record: PiRecord) -> Bool {
+        record.value(of: "message")?.value(of: "role") == ByteBuffer(string: "\"assistant\"")
     }
 
     /// Takes one `message_update`.

@@ -43,9 +43,28 @@ public enum PiCommand {
         }
     }
 
-    /// `get_state`, `get_messages` and the like: a command with nothing but its type.
-    public static func query(_ type: String, id: String) -> ByteBuffer {
-        JSON.object(["id": .string(id), "type": .string(type)]).buffer
+    /// Asks what pi does.
+    public static let getState: JSONObject = ["type": "get_state"]
+    /// Asks what the session has cost.
+    public static let getStats: JSONObject = ["type": "get_session_stats"]
+    /// Asks for the slash commands.
+    public static let getCommands: JSONObject = ["type": "get_commands"]
+    /// Asks for the conversation.
+    public static let getMessages: JSONObject = ["type": "get_messages"]
+    /// Stops the run.
+    public static let abort: JSONObject = ["type": "abort"]
+
+    /// Whether a command only asks, so that asking twice does no harm.
+    public static func isQuery(_ type: String) -> Bool {
+        type.hasPrefix("get_")
+    }
+
+    /// The answer to a command that never reached pi, in the shape of pi's own; its id is empty and to be replaced.
+    public static func refusal(of type: String, _ error: String) -> ByteBuffer {
+        let record: JSONObject = [
+            "id": "", "type": "response", "command": .string(type), "success": false, "error": .string(error),
+        ]
+        return JSON.object(record).buffer
     }
 
     /// A prompt from plain text.

@@ -61,7 +61,7 @@ public struct PiRecord: Sendable, Equatable {
     /// What it is.
     public let kind: Kind
 
-    /// Takes a line; `nil` if it is not one whole JSON object.
+    /// Takes a line; `nil` if it is not one whole JSON object in UTF-8.
     public init?(line: ByteBuffer) {
         let kind = line.withUnsafeReadableBytes { bytes -> Kind? in
             var scanner = KeyScanner(bytes)
@@ -71,7 +71,8 @@ public struct PiRecord: Sendable, Equatable {
                 kind = Self.kind(UnsafeRawBufferPointer(rebasing: bytes[member.value]))
             }
             guard scanner.isComplete, bytes[scanner.end...].allSatisfy({ $0 <= 0x20 }) else { return nil }
-            return kind
+            // A text frame with anything else in it would cost every viewer its connection (RFC 6455 section 8.1).
+            return String(validating: bytes, as: UTF8.self) == nil ? nil : kind
         }
         guard let kind else { return nil }
         self.line = line

@@ -36,6 +36,15 @@ extension ByteBuffer {
     /// A response with the asker's own raw id in place of ours, and without one where it had none; other bytes stay.
     public func restoringID(_ original: ByteBuffer?) -> ByteBuffer {
         guard let original else { return removingValue(of: "id") }
-        return replacingValue(of: "id", with: original)
+        guard value(of: "id") == nil else { return replacingValue(of: "id", with: original) }
+        // A failure that pi answered without an id: the asker would not know whose it is.
+        guard let brace = readableBytesView.firstIndex(of: UInt8(ascii: "{")),
+            let rest = getSlice(at: brace + 1, length: writerIndex - brace - 1)
+        else { return self }
+        var answer = ByteBuffer(string: "{\"id\":")
+        answer.writeImmutableBuffer(original)
+        answer.writeString(",")
+        answer.writeImmutableBuffer(rest)
+        return answer
     }
 }

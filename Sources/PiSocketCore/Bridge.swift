@@ -38,6 +38,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     private var idleTimer: Scheduled<Void>?
     private var activity = Node.Activity.starting
     private var viewerCount = 0
+    private var viewersGone: EventLoopPromise<Void>?
     /// The file of pi's session, for starting it again after a crash.
     private(set) var sessionFile: String?
     private(set) var isStopping = false
@@ -67,7 +68,11 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
 
     /// An endpoint for a new viewer.
     func makeViewer(offersSession: Bool) -> (any WebSocketEndpoint)? {
-        hub.map { Viewer(id: $0.nextViewerID(), hub: $0, offersSession: offersSession) }
+        makeViewer(offersSession ? .session : .viewport)
+    }
+
+    private func makeViewer(_ entry: Viewer.Entry) -> Viewer? {
+        hub.map { Viewer(id: $0.nextViewerID(), hub: $0, entry: entry) }
     }
 
     // MARK: pi
@@ -117,21 +122,38 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     }
 
     /// The last words to viewers and hooks.
-    func end(_ reason: String) {
+    ///
+    /// - Returns: Succeeds when the viewers have read everything and are gone, after ``Limits/closeSeconds`` at the latest.
+    func end(_ reason: String) -> EventLoopFuture<Void> {
         stopTimer?.cancel()
         turnTimer?.cancel()
         idleTimer?.cancel()
-        hub?.closeViewers(.goingAway, reason)
         fire("exit", ["detail": .string(reason)])
         hooks?.finish()
+        let gone = eventLoop.makePromise(of: Void.self)
+        viewersGone = gone
+        hub?.closeViewers(.goingAway, reason)
+        endWithoutViewers()
+        let timer = eventLoop.assumeIsolated().scheduleTask(in: .seconds(Limits.closeSeconds)) { self.finishEnding() }
+        gone.futureResult.whenComplete { _ in timer.cancel() }
+        return gone.futureResult
+    }
+
+    private func endWithoutViewers() {
+        if viewersGone != nil, viewerCount == 0 { finishEnding() }
+    }
+
+    private func finishEnding() {
+        viewersGone?.succeed()
+        viewersGone = nil
         // The hub holds us as its delegate.
         hub = nil
     }
 
     // MARK: SessionHubDelegate
 
-    func hub(activity: Node.Activity, queued: Int) {
-        if activity != .starting, !hasAnswered {
+    func hub(activity: Node.Activity, queued: Int, isUp: Bool) {
+        if isUp, !hasAnswered {
             hasAnswered = true
             signals.yield(.ready)
             fire("ready", [:])
@@ -173,6 +195,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         self.viewerCount = viewerCount
         report.change { $0.clients = viewerCount }
         watchIdleness()
+        endWithoutViewers()
     }
 
     func hub(happened: SessionHappening) {
@@ -201,9 +224,17 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
 
     /// `--max-turn`: one timer for the run that goes on.
     private func watchTurn() {
-        turnTimer?.cancel()
-        turnTimer = nil
-        guard let limit = options.maxTurn, activity == .working else { return }
+        switch activity {
+        case .idle, .starting, .blocked:
+            turnTimer?.cancel()
+            turnTimer = nil
+        // Retries, compactions and dialogs in its middle belong to the run.
+        case .working, .retrying, .compacting, .inputRequired: startTurnTimer()
+        }
+    }
+
+    private func startTurnTimer() {
+        guard let limit = options.maxTurn, turnTimer == nil else { return }
         turnTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
             self.hub?.trippedGuard(GuardTrip(name: "max-turn", detail: "a run has taken longer than \(limit)"))
         }

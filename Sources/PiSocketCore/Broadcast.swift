@@ -11,6 +11,8 @@ enum Shape: Int, CaseIterable, Sendable {
     case sessionFull
     /// The same, without what repeats the whole message.
     case sessionDelta
+    /// pi's own lines, each with its LF, for a program that takes us for pi.
+    case lines
 
     /// What tells this numbering from that of another process or shape, for `lastSeq`.
     func boot(_ process: String) -> String {
@@ -25,6 +27,7 @@ enum Shape: Int, CaseIterable, Sendable {
 struct Broadcast {
     private let byteLimit: Int
     private var logs: [FrameLog?] = Array(repeating: nil, count: Shape.allCases.count)
+    private var trails = Array(repeating: UpdateTrail(), count: Shape.allCases.count)
     /// Cumulative tool updates of the delta shape that are held back for a moment, by tool call.
     private var heldUpdates: [(id: ByteBuffer, line: ByteBuffer)] = []
     private var lastUpdates: [(id: ByteBuffer, at: NIODeadline)] = []
@@ -63,19 +66,23 @@ struct Broadcast {
     ///
     /// - Returns: Whether an update was held back and ``flushHeldUpdates()`` is due in ``holdTime``.
     mutating func append(_ record: PiRecord, at now: NIODeadline) -> Bool {
-        appendLine(record.line, to: .viewport, isDialogFrame: false)
-        appendLine(record.line, to: .sessionFull, isDialogFrame: record.kind == .uiRequest)
+        appendLine(record.line, to: .lines, isDialogFrame: false)
+        for shape in [Shape.viewport, .sessionFull] {
+            supersede(by: record, in: shape)
+            appendLine(record.line, to: shape, isDialogFrame: record.kind == .uiRequest)
+        }
         guard logs[Shape.sessionDelta.rawValue] != nil else { return false }
         switch record.kind {
         case .toolUpdate: return holdOrAppend(record, at: now)
         case .toolEnd: forgetUpdates(of: record)
         default: break
         }
+        supersede(by: record, in: .sessionDelta)
         appendLine(record.deltaForm, to: .sessionDelta, isDialogFrame: record.kind == .uiRequest)
         return false
     }
 
-    /// A frame of our own, to every shape; in the session dialect it carries a number like any event.
+    /// A frame of our own, to every shape but pi's own; in the session dialect it carries a number like any event.
     mutating func append(_ frame: JSONObject) {
         let line = JSON.object(frame).buffer
         appendLine(line, to: .viewport, isDialogFrame: false)
@@ -90,6 +97,9 @@ struct Broadcast {
         guard let seq = logs[shape.rawValue]?.next else { return }
         logs[shape.rawValue]?.append { bytes in
             switch shape {
+            case .lines:
+                bytes.writeImmutableBuffer(line)
+                bytes.writeString("\n")
             case .viewport: FrameEncoder.writeMessage(line, opcode: .text, to: &bytes)
             case .sessionFull, .sessionDelta:
                 if isDialogFrame {
@@ -117,6 +127,34 @@ struct Broadcast {
         FrameEncoder.writeMessage(whole, opcode: .text, to: &bytes)
     }
 
+    // MARK: What a slow viewer need not get
+
+    /// The key of the message that grows; tool calls go by their raw ids, which are never this.
+    private static let messageKey = ByteBuffer(string: "message")
+
+    /// Marks the frame that a record makes needless, if it does so.
+    private mutating func supersede(by record: PiRecord, in shape: Shape) {
+        guard logs[shape.rawValue] != nil else { return }
+        let index = shape.rawValue
+        switch record.kind {
+        case .messageUpdate where shape != .sessionDelta && record.isCumulative:
+            supersede(trails[index].updated(Self.messageKey, number: next(shape)), in: shape)
+        case .messageEnd: supersede(trails[index].ended(Self.messageKey), in: shape)
+        case .toolUpdate where shape != .sessionDelta:
+            guard let id = record.value(of: "toolCallId") else { return }
+            supersede(trails[index].updated(id, number: next(shape)), in: shape)
+        case .toolEnd:
+            guard let id = record.value(of: "toolCallId") else { return }
+            supersede(trails[index].ended(id), in: shape)
+        case .agentEnd: trails[index].forgetAll()
+        default: break
+        }
+    }
+
+    private mutating func supersede(_ number: UInt64?, in shape: Shape) {
+        if let number { logs[shape.rawValue]?.supersede(number) }
+    }
+
     // MARK: Cumulative tool output, at most ten a second for each call
 
     /// The time between two updates of one tool call in the delta shape.
@@ -137,18 +175,30 @@ struct Broadcast {
         }
         lastUpdates.removeAll { $0.id == id }
         lastUpdates.append((id, now))
-        appendLine(record.line, to: .sessionDelta, isDialogFrame: false)
+        appendUpdate(record.line, id)
         return false
     }
 
     /// Appends the updates that were held back.
     mutating func flushHeldUpdates(at now: NIODeadline) {
         for held in heldUpdates {
-            appendLine(held.line, to: .sessionDelta, isDialogFrame: false)
+            appendUpdate(held.line, held.id)
             lastUpdates.removeAll { $0.id == held.id }
             lastUpdates.append((held.id, now))
         }
         heldUpdates = []
+    }
+
+    private mutating func appendUpdate(_ line: ByteBuffer, _ id: ByteBuffer) {
+        supersede(trails[Shape.sessionDelta.rawValue].updated(id, number: next(.sessionDelta)), in: .sessionDelta)
+        appendLine(line, to: .sessionDelta, isDialogFrame: false)
+    }
+
+    /// pi is gone, and its tools with it.
+    mutating func forgetUpdates() {
+        heldUpdates = []
+        lastUpdates = []
+        for shape in Shape.allCases { trails[shape.rawValue].forgetAll() }
     }
 
     /// A tool that has ended says its whole result: what was held back is superseded.
@@ -161,6 +211,8 @@ struct Broadcast {
 
 extension ByteBuffer {
     fileprivate var withoutOpeningBrace: ByteBuffer {
-        getSlice(at: readerIndex + 1, length: readableBytes - 1) ?? self
+        // White space may stand before it.
+        let brace = readableBytesView.firstIndex(of: UInt8(ascii: "{")) ?? readerIndex
+        return getSlice(at: brace + 1, length: writerIndex - brace - 1) ?? self
     }
 }

@@ -28,18 +28,16 @@ struct GuardSet {
     private var calls: [String: String] = [:]
     private var lastFailure: String?
     private var failureCount = 0
+    private var costSoFar = 0.0
+    /// What had been spent when a person let the agent go on.
+    private var spared = 0.0
 
     init(_ limits: GuardLimits) {
         self.limits = limits
     }
 
-    /// The time a run may take.
-    var turnLimit: Duration? {
-        limits.turn
-    }
-
     /// Takes the next record.
-    mutating func apply(_ record: PiRecord, isBusy: Bool) -> [GuardTrip] {
+    mutating func apply(_ record: PiRecord) -> [GuardTrip] {
         guard let repeats = limits.repeats else { return [] }
         switch record.kind {
         case .toolStart:
@@ -66,13 +64,21 @@ struct GuardSet {
 
     /// Takes the session's cost so far.
     mutating func apply(cost: Double?) -> GuardTrip? {
-        guard let limit = limits.cost, let cost, cost > limit else { return nil }
+        guard let limit = limits.cost, let cost else { return nil }
+        costSoFar = cost
+        guard cost > limit + spared else { return nil }
         return GuardTrip(
-            name: "max-cost", detail: "the session has cost $\(Self.dollars(cost)), the limit is $\(limit)")
+            name: "max-cost",
+            detail: "the session has cost $\(Self.dollars(cost)), the limit is $\(Self.dollars(limit + spared))")
     }
 
-    /// Starts to count anew.
-    mutating func reset() {
+    /// A person lets the agent go on: failures are counted anew, and as much money again may be spent.
+    mutating func resume() {
+        reset()
+        spared = costSoFar
+    }
+
+    private mutating func reset() {
         lastFailure = nil
         failureCount = 0
     }

@@ -9,31 +9,20 @@ struct MessagesSlice {
     var oldestIndex: Int
     /// The slice as a raw JSON array.
     var array: ByteBuffer
+}
 
-    /// The newest messages that fit.
-    ///
-    /// At least one is taken where there is one, so that a long last message does not look like an empty conversation.
-    static func newest(of messages: ByteBuffer, byteLimit: Int) -> MessagesSlice {
-        let ranges = elementRanges(messages)
-        var first = ranges.count
-        var byteCount = 0
-        while first > 0 {
-            byteCount += ranges[first - 1].count + 1
-            if byteCount > byteLimit, first < ranges.count { break }
-            first -= 1
-        }
-        return slice(messages, ranges, from: first, to: ranges.count)
-    }
+/// Where each message of pi's raw `messages` array lies; looked for once for all who wait.
+struct MessageIndex {
+    /// Messages on one history page; a larger limit is taken for this one.
+    static let pageLimit = 1000
 
-    /// Up to `limit` messages before the message `before`.
-    static func page(of messages: ByteBuffer, before: Int?, limit: Int) -> MessagesSlice {
-        let ranges = elementRanges(messages)
-        let end = min(max(before ?? ranges.count, 0), ranges.count)
-        return slice(messages, ranges, from: max(0, end - max(limit, 0)), to: end)
-    }
+    private let messages: ByteBuffer
+    private let ranges: [Range<Int>]
 
-    private static func elementRanges(_ messages: ByteBuffer) -> [Range<Int>] {
-        messages.withUnsafeReadableBytes { bytes in
+    /// Finds the messages of a raw array; none in anything else.
+    init(_ messages: ByteBuffer) {
+        self.messages = messages
+        ranges = messages.withUnsafeReadableBytes { bytes in
             var scanner = ElementScanner(bytes)
             var ranges: [Range<Int>] = []
             while let range = scanner.next() { ranges.append(range) }
@@ -41,7 +30,28 @@ struct MessagesSlice {
         }
     }
 
-    private static func slice(_ messages: ByteBuffer, _ ranges: [Range<Int>], from: Int, to: Int) -> MessagesSlice {
+    /// The newest messages that fit.
+    ///
+    /// At least one is taken where there is one and any are wanted, so that a long last message does not look like an
+    /// empty conversation.
+    func newest(byteLimit: Int) -> MessagesSlice {
+        var first = ranges.count
+        var byteCount = 0
+        while byteLimit > 0, first > 0 {
+            byteCount += ranges[first - 1].count + 1
+            if byteCount > byteLimit, first < ranges.count { break }
+            first -= 1
+        }
+        return slice(from: first, to: ranges.count)
+    }
+
+    /// Up to `limit` messages before the message `before`.
+    func page(before: Int?, limit: Int) -> MessagesSlice {
+        let end = min(max(before ?? ranges.count, 0), ranges.count)
+        return slice(from: max(0, end - min(max(limit, 0), Self.pageLimit)), to: end)
+    }
+
+    private func slice(from: Int, to: Int) -> MessagesSlice {
         var array = ByteBuffer(string: "[")
         if from < to,
             let body = messages.getSlice(

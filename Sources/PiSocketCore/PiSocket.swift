@@ -75,7 +75,7 @@ public final class PiSocket: Sendable {
                 outcome = .failure(error)
             }
             await server.stopAccepting()
-            try await loop.submit { bridge.value.end("the agent has ended") }.get()
+            try await loop.flatSubmit { bridge.value.end("the agent has ended") }.get()
             signalSink.finish()
             hookSink.finish()
             try await tasks.waitForAll()

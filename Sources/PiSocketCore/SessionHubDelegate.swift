@@ -35,8 +35,8 @@ enum SessionHappening: Sendable {
 
 /// Who hears of the session; called on the hub's loop.
 protocol SessionHubDelegate: AnyObject {
-    /// The activity or the number of queued prompts may have changed.
-    func hub(activity: Node.Activity, queued: Int)
+    /// The activity, the number of queued prompts, or whether pi has answered yet has changed.
+    func hub(activity: Node.Activity, queued: Int, isUp: Bool)
     /// pi told its state.
     func hub(state: PiState)
     /// pi told its statistics.

@@ -17,6 +17,7 @@ enum SnapshotFrames {
         /// Why a guard holds the agent back, if one does.
         var blocked: String?
         var commands: [JSON]
+        var tools: [JSON]
         var pending: [DialogBook.Dialog]
         var inFlight: InFlight
         var queued: Int
@@ -27,7 +28,7 @@ enum SnapshotFrames {
         var frame = RawObject()
         frame.add("type", "init_state")
         frame.add("messages", raw: slice.array)
-        frame.add("tools", .array([]))
+        frame.add("tools", .array(context.tools))
         if slice.oldestIndex > 0 {
             frame.add("truncated", true)
             frame.add("totalMessages", .int(slice.total))
@@ -78,6 +79,7 @@ enum SnapshotFrames {
         frame.add("pending", raw: array(context.pending.map(\.line)))
         frame.add("queued", .int(context.queued))
         frame.add("commands", .array(context.commands))
+        frame.add("tools", .array(context.tools))
         return frame.finished
     }
 

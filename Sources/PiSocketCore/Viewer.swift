@@ -4,6 +4,20 @@ import HypiWire
 import NIOCore
 import PiAdapter
 
+/// Where a viewer's frames go: a socket, or this process's own standard output.
+protocol ViewerOutput: AnyObject {
+    /// Whether anything can still be written.
+    var isOpen: Bool { get }
+    /// Whether more can be written right now.
+    var isWritable: Bool { get }
+    /// Writes finished frames.
+    func write(frames: ByteBuffer)
+    /// Ends it; the other side has some time to learn why.
+    func close(_ code: CloseCode, reason: String, deadline: TimeAmount)
+}
+
+extension WebSocket: ViewerOutput {}
+
 /// One connection that watches the agent, in either dialect: a cursor into the broadcast, and what is for it alone.
 ///
 /// It writes only while its socket takes bytes, so a viewer that does not read costs nothing but its place; one whose
@@ -12,6 +26,16 @@ final class Viewer: WebSocketEndpoint {
     /// What a viewer may do.
     enum Role {
         case controller, observer
+    }
+
+    /// How a connection begins.
+    enum Entry {
+        /// In the viewport dialect, which it may leave with a `hello`.
+        case viewport
+        /// It offered the subprotocol of the session dialect, so that it gets nothing before its `hello`.
+        case session
+        /// It speaks pi's own protocol.
+        case lines
     }
 
     /// What the viewer waits for or gets.
@@ -32,14 +56,17 @@ final class Viewer: WebSocketEndpoint {
 
     let id: ViewerID
     private let hub: SessionHub
-    private let offersSession: Bool
-    private var socket: WebSocket?
+    private let entry: Entry
+    private var output: (any ViewerOutput)?
+    private var farewell: (code: CloseCode, reason: String)?
     private var cursor: UInt64 = 0
     private var directs: Deque<Direct> = []
     private var directByteCount = 0
     private var isPumping = false
     var dialect = Dialect.silent
     var role = Role.controller
+    /// The name it gave itself in its `hello`; scopes the `clientMessageId`s.
+    var clientID = ""
     /// The newest part of the conversation this viewer wants, in bytes.
     var historyByteLimit = Limits.initStateBytes
     /// Files that go with the next prompt.
@@ -50,12 +77,11 @@ final class Viewer: WebSocketEndpoint {
     /// - Parameters:
     ///   - id: Its name in the hub.
     ///   - hub: The session.
-    ///   - offersSession: Whether it offered the subprotocol of the session dialect, so that it gets nothing before its
-    ///     `hello`.
-    init(id: ViewerID, hub: SessionHub, offersSession: Bool) {
+    ///   - entry: How it begins.
+    init(id: ViewerID, hub: SessionHub, entry: Entry) {
         self.id = id
         self.hub = hub
-        self.offersSession = offersSession
+        self.entry = entry
     }
 
     /// The shape of records it gets or will get; `nil` before it has said so.
@@ -74,11 +100,20 @@ final class Viewer: WebSocketEndpoint {
     // MARK: WebSocketEndpoint
 
     func opened(_ socket: WebSocket) {
-        self.socket = socket
+        begin(socket)
+    }
+
+    /// Takes its place in the hub.
+    func begin(_ output: any ViewerOutput) {
+        self.output = output
         hub.arrived(self)
-        guard !offersSession else { return }
-        dialect = .joining(.viewport)
-        hub.join(self)
+        switch entry {
+        case .viewport:
+            dialect = .joining(.viewport)
+            hub.join(self)
+        case .session: break
+        case .lines: hub.followLines(self)
+        }
     }
 
     func received(_ message: Message) {
@@ -90,7 +125,13 @@ final class Viewer: WebSocketEndpoint {
     }
 
     func closed(_ closure: Closure) {
-        socket = nil
+        ended()
+    }
+
+    /// Leaves the hub.
+    func ended() {
+        output = nil
+        directs = []
         hub.left(self)
     }
 
@@ -110,10 +151,15 @@ final class Viewer: WebSocketEndpoint {
 
     /// Sends finished JSON to this viewer alone.
     func send(raw payload: ByteBuffer) {
-        guard socket?.isOpen == true else { return }
+        guard output?.isOpen == true else { return }
         var bytes = ByteBuffer()
         bytes.reserveCapacity(payload.readableBytes + 10)
-        FrameEncoder.writeMessage(payload, opcode: .text, to: &bytes)
+        if case .lines = entry {
+            bytes.writeImmutableBuffer(payload)
+            bytes.writeString("\n")
+        } else {
+            FrameEncoder.writeMessage(payload, opcode: .text, to: &bytes)
+        }
         // One long frame is always taken: a snapshot may be longer than the bound for what piles up.
         guard directs.isEmpty || directByteCount + bytes.readableBytes <= Limits.outboxBytes else {
             return closeForSlowness()
@@ -130,11 +176,15 @@ final class Viewer: WebSocketEndpoint {
 
     /// Writes what is due while the socket takes it.
     func pump() {
-        guard !isPumping, let socket else { return }
+        guard !isPumping, let output else { return }
         isPumping = true
         defer { isPumping = false }
-        while socket.isWritable, let bytes = nextBytes() {
-            socket.write(frames: bytes)
+        while output.isWritable {
+            guard let bytes = nextBytes() else {
+                if let farewell, output.isOpen { close(farewell.code, farewell.reason) }
+                return
+            }
+            output.write(frames: bytes)
         }
     }
 
@@ -164,12 +214,19 @@ final class Viewer: WebSocketEndpoint {
 
     /// Closes with a reason.
     func close(_ code: CloseCode, _ reason: String) {
-        socket?.close(code, reason: reason)
+        output?.close(code, reason: reason, deadline: .seconds(Limits.closeSeconds))
+    }
+
+    /// Closes once everything that is there has been written.
+    func closeWhenDrained(_ code: CloseCode, _ reason: String) {
+        farewell = (code, reason)
+        pump()
     }
 
     /// It stays open long enough for a viewer that wakes up to learn why.
     private func closeForSlowness() {
-        socket?.close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
+        directs = []
+        output?.close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
     }
 }
 

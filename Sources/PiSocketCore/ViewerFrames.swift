@@ -37,7 +37,7 @@ enum ViewerFrames {
             return answer(refusal, to: object, viewer)
         }
         switch type {
-        case "abort": hub.command(["type": "abort"], from: viewer, originalID: nil, clientMessageID: nil)
+        case "abort": hub.command(PiCommand.abort, from: viewer, originalID: nil)
         case "command": command(object, viewer, hub)
         case "attach_file": attach(object, viewer)
         case "extension_ui_response": hub.answerDialog(object)
@@ -50,9 +50,9 @@ enum ViewerFrames {
         let text = String(buffer: payload)
         guard text.contains(where: { !$0.isWhitespace }) else { return }
         if case .silent = viewer.dialect { return fail(viewer, "INVALID_HELLO", "the first frame must be a hello") }
-        guard viewer.role == .controller else { return }
+        guard viewer.role == .controller else { return control("prompt", [:], viewer, hub) }
         if text == "/stop" { return hub.requestStop(force: false) }
-        hub.command(prompt(text, viewer), from: viewer, originalID: nil, clientMessageID: nil)
+        hub.command(prompt(text, viewer), from: viewer, originalID: nil)
     }
 
     // MARK: The session dialect
@@ -65,6 +65,7 @@ enum ViewerFrames {
         guard object["clientId"]?.string?.isEmpty == false else {
             return fail(viewer, "INVALID_HELLO", "missing field 'clientId'")
         }
+        viewer.clientID = object["clientId"]?.string ?? ""
         viewer.role = object["role"]?.string == "observer" ? .observer : .controller
         if let history = object["history"]?.int { viewer.historyByteLimit = max(0, history) }
         let shape: Shape = object["stream"]?.string == "delta" ? .sessionDelta : .sessionFull
@@ -116,7 +117,8 @@ enum ViewerFrames {
         var images: [JSON] = []
         for attachment in viewer.attachments {
             if let content = attachment.text {
-                text += "\n\n<file name=\"\(attachment.name)\">\n\(content)\n</file>"
+                text +=
+                    "\n\n<file name=\"\(attachment.name.filter { $0 != "\"" && $0 != "\n" })\">\n\(content)\n</file>"
             } else {
                 images.append([
                     "type": "image", "data": .string(attachment.base64), "mimeType": .string(attachment.mimeType),

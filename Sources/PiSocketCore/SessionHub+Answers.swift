@@ -1,0 +1,100 @@
+import HypiWire
+import Logging
+import NIOCore
+import PiAdapter
+
+/// What pi answers.
+extension SessionHub {
+    func take(_ response: PiResponse, of record: PiRecord) {
+        guard let answer = router.answered(response, isBusy: tracker.isBusy) else {
+            // Not ours to judge: an extension may have written it, or a program behind `--stdio` has asked in a way
+            // that pi answers without an id.
+            forward(record)
+            return
+        }
+        tracker.answered(answer.type, success: response.success)
+        perform(answer.actions)
+        if let question = answer.question {
+            take(response, to: question)
+        } else if response.success {
+            switch PiCommand.handling(answer.type) {
+            case .replacesSession:
+                inFlight = InFlight()
+                refresh()
+            case .changesState: refresh()
+            case .prompt, .abort, .plain: break
+            }
+        }
+        watchSettling()
+    }
+
+    private func take(_ response: PiResponse, to question: CommandRouter.OwnQuestion) {
+        switch question {
+        case .messages: takeMessages(response)
+        case .state, .gateProbe: takeState(response, isProbe: question == .gateProbe)
+        case .stats: takeStats(response)
+        case .commands: takeCommands(response)
+        case .tools, .abort: break
+        }
+    }
+
+    private func data(_ response: PiResponse) -> JSON? {
+        guard response.success, let data = response.data.flatMap({ try? JSON(parsing: $0) }) else {
+            logger.debug("pi refused a question of ours", metadata: ["command": "\(response.command ?? "-")"])
+            return nil
+        }
+        return data
+    }
+
+    private func takeState(_ response: PiResponse, isProbe: Bool) {
+        if let data = data(response) {
+            let state = PiState(data)
+            self.state = state
+            tracker.corrected(isStreaming: state.isStreaming, isCompacting: state.isCompacting)
+            delegate.hub(state: state)
+        }
+        if isProbe { perform(router.probed(isBusy: tracker.isBusy)) }
+    }
+
+    private func takeStats(_ response: PiResponse) {
+        guard let data = data(response) else { return }
+        let stats = PiStats(data)
+        delegate.hub(stats: stats)
+        if let trip = guards.apply(cost: stats.cost) { trippedGuard(trip) }
+    }
+
+    private func takeCommands(_ response: PiResponse) {
+        guard let all = data(response)?["commands"]?.array else { return }
+        commands = all.filter { !ToolCatalogue.isOwn($0) }
+        if commands.count < all.count { perform(router.ask(.tools, ToolCatalogue.question)) }
+    }
+
+    // MARK: Guards
+
+    /// A guard stops the agent: the run is aborted and nothing new begins before a person says so.
+    func trippedGuard(_ trip: GuardTrip) {
+        guard blocked == nil else { return }
+        blocked = trip.detail
+        tracker.setBlocked(true)
+        perform(router.refuseWaiting(Self.blockedError(trip.detail)))
+        if tracker.isBusy { perform(router.ask(.abort, PiCommand.abort)) }
+        broadcast.append(["type": "guard", "guard": .string(trip.name), "detail": .string(trip.detail)])
+        delegate.hub(happened: .guarded(trip))
+        finishStep()
+    }
+
+    /// Why a blocked agent takes no prompt.
+    static func blockedError(_ detail: String) -> String {
+        "a guard has stopped the agent: \(detail) (send {\"type\":\"resume\"} to go on)"
+    }
+
+    /// A person lets a blocked agent go on.
+    func resume() {
+        guard blocked != nil else { return }
+        blocked = nil
+        guards.resume()
+        tracker.setBlocked(false)
+        broadcast.append(["type": "guard_resumed"])
+        finishStep()
+    }
+}

@@ -1,0 +1,125 @@
+import HypiWire
+import Logging
+import NIOCore
+import PiAdapter
+
+/// What pi writes.
+extension SessionHub {
+    /// A pi was started: its input is there, and the first questions go out.
+    func started(_ pi: any PiInput) {
+        self.pi = pi
+        splitter = RecordSplitter(limit: Limits.recordBytes)
+        resetRun()
+        refresh()
+        perform(router.ask(.commands, PiCommand.getCommands))
+        if !snapshots.isEmpty { askMessages() }
+        finishStep()
+    }
+
+    /// Bytes of pi's stdout arrived.
+    func received(_ bytes: ByteBuffer) {
+        splitter.append(bytes)
+        while let output = splitter.next() { take(output) }
+        finishStep()
+    }
+
+    /// pi's stdout ended: a last line without LF counts.
+    func outputEnded() {
+        if let last = splitter.finish() { take(last) }
+        finishStep()
+    }
+
+    /// Tells viewers, who stay, that pi is gone; nothing that waited is sent again.
+    func piExited(_ exit: PiExit, isRestarting: Bool) {
+        pi = nil
+        snapshots.isAsking = false
+        resetRun()
+        perform(router.piExited())
+        for id in dialogs.closeAll() { broadcast.append(["type": "extension_ui_resolved", "id": id]) }
+        broadcast.forgetUpdates()
+        var frame: JSONObject = ["type": "agent_exit"]
+        frame["code"] = exit.code.map { .int($0) }
+        frame["signal"] = exit.signal.map { .int($0) }
+        frame["stderr"] = .string(exit.lastWords)
+        frame["restarting"] = .bool(isRestarting)
+        broadcast.append(frame)
+        finishStep()
+    }
+
+    private func resetRun() {
+        tracker = ActivityTracker()
+        tracker.setBlocked(blocked != nil)
+        inFlight = InFlight()
+        hasUnsettledRun = false
+        settleTimer?.cancel()
+        settleTimer = nil
+    }
+
+    private func take(_ output: RecordSplitter.Output) {
+        switch output {
+        case .oversized(let byteCount):
+            logger.warning("record of pi is too long and was dropped", metadata: ["bytes": "\(byteCount)"])
+            // It may have been the conversation; who waits for that must not wait for ever.
+            if snapshots.isAsking, byteCount > Limits.recordBytes { failSnapshots("the conversation is too long") }
+        case .record(let line):
+            guard line.readableBytes > 0 else { return }
+            guard let record = PiRecord(line: line) else {
+                logger.warning("line of pi is no record and was skipped", metadata: ["bytes": "\(line.readableBytes)"])
+                return
+            }
+            take(record)
+        }
+    }
+
+    private func take(_ record: PiRecord) {
+        if let response = PiResponse(record) { return take(response, of: record) }
+        if tools.takes(record) { return }
+        tracker.apply(record)
+        inFlight.apply(record)
+        forward(record)
+        switch record.kind {
+        case .agentStart: perform(router.runBegan())
+        case .uiRequest: opened(record)
+        case .turnEnd, .queueUpdate: refresh()
+        default: break
+        }
+        for trip in guards.apply(record) { trippedGuard(trip) }
+        watchSettling(hasSaidSo: record.kind == .agentSettled)
+    }
+
+    /// To every viewer, unchanged.
+    func forward(_ record: PiRecord) {
+        guard broadcast.append(record, at: .now()) else { return }
+        eventLoop.assumeIsolated().scheduleTask(in: Broadcast.holdTime) {
+            self.broadcast.flushHeldUpdates(at: .now())
+            self.finishStep()
+        }
+    }
+
+    /// Asks pi for what the roster shows.
+    func refresh() {
+        perform(router.ask(.state, PiCommand.getState))
+        perform(router.ask(.stats, PiCommand.getStats))
+    }
+
+    // MARK: The end of a run
+
+    /// A run is over when nothing follows it: a pi that has `agent_settled` says so, of an older one a moment of
+    /// idleness does, since `agent_end` comes before `auto_retry_start` and `auto_compaction_start`.
+    func watchSettling(hasSaidSo: Bool = false) {
+        if tracker.isBusy { hasUnsettledRun = true }
+        guard hasUnsettledRun, tracker.isAtRest else { return }
+        if hasSaidSo { return settled() }
+        guard settleTimer == nil else { return }
+        settleTimer = eventLoop.assumeIsolated().scheduleTask(in: Self.settleTime) {
+            self.settleTimer = nil
+            if self.hasUnsettledRun, self.tracker.isAtRest { self.settled() }
+        }
+    }
+
+    private func settled() {
+        hasUnsettledRun = false
+        refresh()
+        delegate.hub(happened: .settled)
+    }
+}

@@ -107,7 +107,14 @@ let package = Package(
             "HypivisorCoreTests",
             ["HypivisorCore", "HypiTestSupport", "HypiNet", "HypiWire", collections, logging, nioCore, nioPosix]),
         tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
-        tests("IntegrationTests", ["HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
+        .executableTarget(
+            name: "pi-replay", dependencies: ["HypiWire", nioCore], path: "Tests/Support/pi-replay",
+            swiftSettings: strict),
+        tests("PiAdapterTests", ["PiAdapter", "HypiWire", nioCore]),
+        tests(
+            "PiSocketCoreTests",
+            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioPosix]),
+        tests("IntegrationTests", ["pi-replay", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]
 )

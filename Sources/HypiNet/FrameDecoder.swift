@@ -30,11 +30,7 @@ public struct FrameDecoder {
 
     /// Takes the next bytes.
     public mutating func append(_ bytes: ByteBuffer) {
-        if pending.readableBytes == 0 {
-            pending = bytes
-        } else {
-            pending.writeImmutableBuffer(bytes)
-        }
+        pending.gather(bytes)
     }
 
     /// The next whole frame, or `nil` until more bytes arrive.
@@ -92,7 +88,8 @@ public struct FrameDecoder {
             (length, size) = (UInt64(value), 2)
         case 127:
             guard let value = pending.getInteger(at: start, as: UInt64.self) else { return nil }
-            guard value > 0xFFFF, value <= UInt64(Int64.max) else { throw .violation("length is not minimal") }
+            guard value <= UInt64(Int64.max) else { throw .violation("length with its highest bit set") }
+            guard value > 0xFFFF else { throw .violation("length is not minimal") }
             (length, size) = (value, 8)
         default:
             (length, size) = (UInt64(short), 0)

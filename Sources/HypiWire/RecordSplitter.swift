@@ -28,12 +28,8 @@ public struct RecordSplitter {
 
     /// Takes the next piece of the stream.
     public mutating func append(_ bytes: ByteBuffer) {
-        if pending.readableBytes == 0 {
-            pending = bytes
-            scanned = 0
-        } else {
-            pending.writeImmutableBuffer(bytes)
-        }
+        if pending.readableBytes == 0 { scanned = 0 }
+        pending.gather(bytes)
     }
 
     /// The next complete record, or `nil` until more bytes arrive.

@@ -34,6 +34,7 @@ public struct WebSocketURL: Sendable, Hashable, CustomStringConvertible {
         guard !authority.contains("@"), let (host, port) = Self.splitAuthority(authority) else { return nil }
         let target = rest[authorityEnd...]
         let pathEnd = target.firstIndex(of: "?") ?? target.endIndex
+        guard rest.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         self.init(
             isSecure: scheme == "wss", host: host, port: port ?? (scheme == "wss" ? 443 : 80),
             path: pathEnd == target.startIndex ? "/" : String(target[..<pathEnd]),
@@ -57,7 +58,8 @@ public struct WebSocketURL: Sendable, Hashable, CustomStringConvertible {
         }
         guard !host.isEmpty else { return nil }
         guard let portText else { return (String(host), nil) }
-        guard portText.allSatisfy(\.isASCII), let port = Int(portText), 0...65535 ~= port else { return nil }
+        // Int(_:) alone would take a sign.
+        guard portText.utf8.allSatisfy(isDigit), let port = Int(portText), 0...65535 ~= port else { return nil }
         return (String(host), port)
     }
 
@@ -86,6 +88,18 @@ public struct WebSocketURL: Sendable, Hashable, CustomStringConvertible {
         let host = host.lowercased()
         if host == "localhost" || host == "::1" || host.hasSuffix(".localhost") { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        return parts.count == 4 && parts[0] == "127"
+            && parts.allSatisfy { $0.utf8.allSatisfy(isDigit) && UInt8($0) != nil }
+    }
+
+    /// Whether host and target can stand in a request as they are: printable ASCII without spaces.
+    ///
+    /// Parts may come from a peer; a line break in one of them would put words into our request.
+    public var isWellFormed: Bool {
+        "\(host)\(path)\(query ?? "")".utf8.allSatisfy { 0x21...0x7E ~= $0 } && path.hasPrefix("/")
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
     }
 }

@@ -1,11 +1,12 @@
+import DequeModule
 public import HypiWire
 import NIOConcurrencyHelpers
 public import NIOCore
 
 /// One client connection as async code wants it: await what comes, send what goes.
 ///
-/// For tools that ask a question or hold a conversation. What has arrived and was not read yet is bounded: beyond the
-/// high watermark the connection stops reading and the server feels it.
+/// For tools that ask a question or hold a conversation. What has arrived and was not read yet is bounded: beyond
+/// ``Limits/streamBytes`` the connection stops reading and the server feels it.
 public final class MessageStream: Sendable {
     /// The messages, in order; ends after a normal close, throws ``ConnectionLost`` after any other.
     public struct Messages: AsyncSequence, Sendable {
@@ -33,11 +34,6 @@ public final class MessageStream: Sendable {
     public struct ConnectionLost: Error, Sendable, Equatable {
         /// What the peer said, or what it looked like.
         public var closure: Closure
-
-        /// An end.
-        public init(closure: Closure) {
-            self.closure = closure
-        }
     }
 
     /// What arrives.
@@ -51,25 +47,32 @@ public final class MessageStream: Sendable {
 
     /// Connects.
     ///
+    /// - Parameters:
+    ///   - url: Where to.
+    ///   - options: How.
+    ///   - byteLimit: Bytes that may have arrived and not been read; beyond it reading stops until half of it is left.
+    ///   - group: Where the connection's loop comes from.
+    /// - Returns: The open connection.
     /// - Throws: ``ConnectError``.
     public static func connect(
-        to url: WebSocketURL, options: WebSocketClient.Options = .init(), on group: any EventLoopGroup
+        to url: WebSocketURL, options: WebSocketClient.Options = .init(), byteLimit: Int = Limits.streamBytes,
+        on group: any EventLoopGroup
     ) async throws -> MessageStream {
         let eventLoop = group.next()
         let delegate = ReadingDelegate(eventLoop: eventLoop)
+        let watermarks = ByteWatermarks(limit: byteLimit)
         let sequence = MessageProducer.makeSequence(
             elementType: ByteBuffer.self, failureType: (any Error).self,
-            backPressureStrategy: .init(lowWatermark: 64, highWatermark: 256), finishOnDeinit: false,
-            delegate: delegate)
+            backPressureStrategy: watermarks, finishOnDeinit: false, delegate: delegate)
+        let source = sequence.source
         let box = try await eventLoop.submit { NIOLoopBound(SocketBox(), eventLoop: eventLoop) }.get()
         delegate.box.withLockedValue { $0 = box }
-        let source = sequence.source
         do {
             try await WebSocketClient.connect(to: url, options: options, on: eventLoop) {
-                StreamEndpoint(source: source, box: box.value)
+                StreamEndpoint(source: source, watermarks: watermarks, box: box.value)
             }.get()
         } catch {
-            // No endpoint was made that would do it, and a source that is dropped unfinished ends the process.
+            // A source must not be let go unfinished.
             source.finish()
             throw error
         }
@@ -105,10 +108,57 @@ public final class MessageStream: Sendable {
     }
 }
 
-/// The queue between the loop and the reading task; its watermarks count messages.
+/// The queue between the loop and the reading task.
 typealias MessageProducer = NIOThrowingAsyncSequenceProducer<
-    ByteBuffer, any Error, NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark, ReadingDelegate
+    ByteBuffer, any Error, ByteWatermarks, ReadingDelegate
 >
+
+/// Stops reading at a number of bytes, and goes on at half of it; NIO's own watermarks count elements of any length.
+struct ByteWatermarks: NIOAsyncSequenceProducerBackPressureStrategy {
+    /// The lengths of the messages that wait, oldest first, and their sum.
+    private struct Waiting {
+        var lengths: Deque<Int> = []
+        var byteCount = 0
+
+        /// The producer only says how many are left; what left went from the front.
+        mutating func forgetAll(but depth: Int) {
+            while lengths.count > depth, let length = lengths.popFirst() { byteCount -= length }
+        }
+    }
+
+    private let limit: Int
+    private var wantsMore = true
+    private let waiting = NIOLockedValueBox(Waiting())
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Announces the length of the message that is yielded next; every message costs something, even an empty one.
+    func announce(_ byteCount: Int) {
+        waiting.withLockedValue { waiting in
+            waiting.lengths.append(byteCount + 64)
+            waiting.byteCount += byteCount + 64
+        }
+    }
+
+    mutating func didYield(bufferDepth: Int) -> Bool {
+        if byteCount(bufferDepth) >= limit { wantsMore = false }
+        return wantsMore
+    }
+
+    mutating func didConsume(bufferDepth: Int) -> Bool {
+        if byteCount(bufferDepth) <= limit / 2 { wantsMore = true }
+        return wantsMore
+    }
+
+    private func byteCount(_ depth: Int) -> Int {
+        waiting.withLockedValue { waiting in
+            waiting.forgetAll(but: depth)
+            return waiting.byteCount
+        }
+    }
+}
 
 /// Where the loop keeps the socket of a stream.
 final class SocketBox {
@@ -118,10 +168,12 @@ final class SocketBox {
 
 private final class StreamEndpoint: WebSocketEndpoint {
     private let source: MessageProducer.Source
+    private let watermarks: ByteWatermarks
     private let box: SocketBox
 
-    init(source: MessageProducer.Source, box: SocketBox) {
+    init(source: MessageProducer.Source, watermarks: ByteWatermarks, box: SocketBox) {
         self.source = source
+        self.watermarks = watermarks
         self.box = box
     }
 
@@ -130,6 +182,7 @@ private final class StreamEndpoint: WebSocketEndpoint {
     }
 
     func received(_ message: Message) {
+        watermarks.announce(message.payload.readableBytes)
         if case .stopProducing = source.yield(message.payload) { box.socket?.pauseReading() }
     }
 

@@ -79,8 +79,10 @@ public final class RegistryClient: Sendable {
             tasks.addTask { try await client.run() }
             do {
                 let result = try await body(client)
+                // An end before ours is told; how our own close went is not, the answer is here.
+                if let end = client.state.withLockedValue({ $0.end }), !Self.isNormal(end) { throw end }
                 await client.close()
-                try await tasks.waitForAll()
+                tasks.cancelAll()
                 return result
             } catch {
                 await client.close()
@@ -92,8 +94,7 @@ public final class RegistryClient: Sendable {
     /// Asks one question.
     ///
     /// - Returns: The `result` of the answer.
-    /// - Throws: ``RegistryFault`` if the registry refuses, why the connection ended, or `CancellationError`; what was
-    ///   asked may be done all the same then.
+    /// - Throws: ``RegistryFault`` if the registry refuses, `CancellationError`, or why the connection ended.
     public func request(_ method: String, _ params: JSONObject = [:]) async throws -> JSON {
         let id = state.withLockedValue { state in
             defer { state.nextID += 1 }
@@ -101,20 +102,30 @@ public final class RegistryClient: Sendable {
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let end = state.withLockedValue { state -> (any Error)? in
-                    if let end = state.end { return end }
-                    // Whoever cancels after this line finds the continuation.
-                    if Task.isCancelled { return CancellationError() }
-                    state.waiting[id] = continuation
-                    return nil
-                }
-                if let end { return continuation.resume(throwing: end) }
+                if let end = enter(id, continuation) { return continuation.resume(throwing: end) }
                 stream.send(RegistryRequest(id: .int(id), method: method, params: params).json)
             }
         } onCancel: {
-            let asker = state.withLockedValue { $0.waiting.removeValue(forKey: id) }
-            asker?.resume(throwing: CancellationError())
+            leave(id)?.resume(throwing: CancellationError())
         }
+    }
+
+    /// Puts an asker on the list, or says why nothing will be answered any more.
+    private func enter(_ id: Int, _ asker: CheckedContinuation<JSON, any Error>) -> (any Error)? {
+        state.withLockedValue { state in
+            // Whoever is cancelled from here on finds itself on the list.
+            if Task.isCancelled { return CancellationError() }
+            if state.end == nil { state.waiting[id] = asker }
+            return state.end
+        }
+    }
+
+    private func leave(_ id: Int) -> CheckedContinuation<JSON, any Error>? {
+        state.withLockedValue { $0.waiting.removeValue(forKey: id) }
+    }
+
+    private static func isNormal(_ end: any Error) -> Bool {
+        (end as? MessageStream.ConnectionLost)?.closure.code == .normal
     }
 
     /// The roster as it is now.
@@ -159,8 +170,7 @@ public final class RegistryClient: Sendable {
                 throw ProtocolFault(reason: "events come faster than they are read")
             }
         } else if let response = RegistryResponse(json: json), let id = response.id?.int {
-            let asker = state.withLockedValue { $0.waiting.removeValue(forKey: id) }
-            asker?.resume(with: response.outcome.mapError { $0 })
+            leave(id)?.resume(with: response.outcome.mapError { $0 })
         }
     }
 

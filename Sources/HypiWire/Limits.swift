@@ -15,6 +15,8 @@ public enum Limits {
     public static let requestHeadBytes = 16 << 10
     /// Bytes that may wait to be written to a peer that reads slowly; beyond it the peer is closed with 1013.
     public static let outboxBytes = 8 << 20
+    /// Bytes that a tool has been sent and has not read yet; beyond it the tool's connection stops reading.
+    public static let streamBytes = 8 << 20
     /// Refused attempts a minute from one address; further wrong ones get 429, a right token is never limited.
     public static let refusalsPerMinute = 20
     /// Addresses whose refusals are remembered; beyond it the oldest is forgotten.

@@ -34,6 +34,11 @@ public final class MessageStream: Sendable {
     public struct ConnectionLost: Error, Sendable, Equatable {
         /// What the peer said, or what it looked like.
         public var closure: Closure
+
+        /// A loss.
+        public init(closure: Closure) {
+            self.closure = closure
+        }
     }
 
     /// What arrives.

@@ -1,6 +1,7 @@
 import Foundation
 public import HypiNet
 public import HypiWire
+import NIOConcurrencyHelpers
 
 #if canImport(Glibc)
     public import Glibc
@@ -14,6 +15,8 @@ public import HypiWire
 public final class Fixture: Sendable {
     /// The home folder, resolved.
     public let home: String
+    /// What was started here, kept alive until the end.
+    private let processes = NIOLockedValueBox<[TestProcess]>([])
 
     /// A fresh home under the system's folder for temporary files.
     public init() throws {
@@ -58,9 +61,11 @@ public final class Fixture: Sendable {
         _ tool: String, _ arguments: [String] = [], environment extra: [String: String] = [:], cwd: String? = nil,
         input: TestProcess.Input = .null, terminal: TestProcess.Terminal = .none
     ) throws -> TestProcess {
-        try TestProcess(
+        let process = try TestProcess(
             Self.executable(tool), arguments, environment: environment.merging(extra) { $1 }, cwd: cwd ?? home,
             input: input, terminal: terminal)
+        processes.withLockedValue { $0.append(process) }
+        return process
     }
 
     /// Runs one of the built executables to its end.
@@ -108,6 +113,7 @@ public final class Fixture: Sendable {
 
     /// Ends what was detached from this home and removes the home.
     public func cleanUp() {
+        processes.withLockedValue { $0 = [] }
         for pid in Self.processes(withHome: home) { kill(pid, SIGKILL) }
         try? FileManager.default.removeItem(atPath: home)
     }

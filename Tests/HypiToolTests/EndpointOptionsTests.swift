@@ -70,7 +70,7 @@ struct EndpointOptionsTests {
         #expect(TimeSpan(argument: text)?.duration == .milliseconds(milliseconds))
     }
 
-    @Test("what is no time is refused", arguments: ["", "s", "-1", "5 s", "1e3", "1d", "inf", "9999999999h", "٣"])
+    @Test("what is no time is refused", arguments: ["", "s", "-1", "5 s", "1e3", "inf", "9999999999h", "٣"])
     func noTimes(text: String) {
         #expect(TimeSpan(argument: text) == nil)
     }

@@ -8,7 +8,9 @@ public import HypiWire
 
 /// Which agents are meant: every condition that is given has to hold.
 public struct NodeFilter: Sendable {
-    /// What they do; empty: anything. An offline agent does nothing, whatever was last heard of it.
+    /// What they do; empty: anything.
+    ///
+    /// An offline agent does nothing, whatever was last heard of it.
     public var activities: Set<Node.Activity> = []
     /// Their machines; empty: any.
     public var machines: Set<String> = []

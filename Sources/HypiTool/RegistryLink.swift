@@ -21,6 +21,7 @@ public struct RegistryLink: Sendable {
     /// A feed of the roster that has not connected yet.
     ///
     /// - Parameter cursor: Where an earlier feed ended; `nil`: start with the list.
+    /// - Returns: The feed.
     public func feed(since cursor: String? = nil) -> RosterFeed {
         RosterFeed(url, options: options, since: cursor, on: group)
     }

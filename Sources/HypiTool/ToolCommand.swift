@@ -12,13 +12,29 @@ public import ArgumentParser
 public protocol ToolCommand: AsyncParsableCommand {
     /// Command lines worth knowing; shown at the end of `--help`, and taken as they are by its readers.
     static var examples: [String] { get }
+
+    /// Whether what follows `--` belongs to another program.
+    ///
+    /// The parser knows only one list of positional arguments; these are taken out before it looks, and are at
+    /// ``trailingArguments``.
+    static var hasTrailingArguments: Bool { get }
 }
 
 extension ToolCommand {
+    /// Nothing is passed on.
+    public static var hasTrailingArguments: Bool { false }
+
+    /// The words behind the first `--` of the command line.
+    public static var trailingArguments: [String] {
+        Array(CommandLine.arguments.drop { $0 != "--" }.dropFirst())
+    }
+
     /// Parses the command line, runs the command and ends the process.
     public static func main() async {
         do {
-            var command = try await asyncParseAsRoot()
+            let words = CommandLine.arguments.dropFirst()
+            var command = try await asyncParseAsRoot(
+                Array(hasTrailingArguments ? words.prefix { $0 != "--" } : words))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -33,6 +33,7 @@ struct FolderWalk: Sendable {
     ///   - starts: Where to begin; `nil` is the registry's first root.
     ///   - found: Takes the subfolders of one folder.
     /// - Returns: The status: success, or that of the first folder that could not be listed.
+    /// - Throws: What `found` throws, or why the connection ended.
     func run(from starts: [String?], _ found: @Sendable ([FolderEntry]) throws -> Void) async throws -> ExitStatus {
         var status = ExitStatus.success
         // Real paths: a symbolic link into what was seen already, or above it, is not followed again.

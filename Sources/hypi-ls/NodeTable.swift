@@ -16,6 +16,7 @@ enum NodeTable {
     ///   - nodes: The agents, in order.
     ///   - folder: Whose home is shown as `~`.
     ///   - now: The time of day, in milliseconds since the epoch.
+    /// - Returns: The table, a row for each agent.
     static func table(_ nodes: [Node], folder: WorkingFolder, now: Int64) -> Table {
         // One machine is no news.
         let hasSeveralMachines = nodes.contains { $0.machine != nodes.first?.machine }

@@ -17,6 +17,8 @@ struct HypiSpawn: ToolCommand {
         "0 3 * * *  hypi-spawn \"$HOME/app\" --key nightly --prompt 'run the tests'   # cron",
     ]
 
+    static let hasTrailingArguments = true
+
     @Argument(help: "Folders (default: this one); - reads them from stdin.", completion: .directory)
     var dir: [String] = []
     @OptionGroup var input: InputOptions
@@ -24,7 +26,6 @@ struct HypiSpawn: ToolCommand {
     @OptionGroup var start: StartOptions
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var endpoint: EndpointOptions
-    @Argument(parsing: .postTerminator, help: "Arguments for pi.") var piArguments: [String] = []
 
     func validate() throws {
         try agent.validate(isSingle: dir.count < 2 && dir != ["-"])
@@ -36,7 +37,7 @@ struct HypiSpawn: ToolCommand {
             let folder = WorkingFolder.current(environment)
             let perFolder = try timeout.timeLimit(environment, usual: .seconds(60))
             let link = try RegistryLink(endpoint, environment)
-            let order = agent.order(piArguments, from: folder)
+            let order = agent.order(Self.trailingArguments, from: folder)
             let folders = FolderSource(dir.isEmpty ? ["."] : dir, isNulSeparated: input.null, from: folder)
             let batch = Batch(folders, order, jobs: start.jobs, limit: perFolder)
             do {

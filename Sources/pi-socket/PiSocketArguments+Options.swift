@@ -3,6 +3,7 @@ import HypiNet
 import HypiTool
 import HypiWire
 import PiSocketCore
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -141,12 +142,25 @@ extension PiSocketArguments {
     /// Asked before every attempt: a hypivisor that was started meanwhile, on whatever port, is found.
     private func registry(_ environment: Environment) -> @Sendable () throws -> RegistryTarget {
         let (endpoint, canBeDialled) = (endpoint, host == "0.0.0.0" || WebSocketURL.isLoopback(host))
+        // A hypivisor that spawned us named itself. It may be gone for good, and its successor on another port.
+        let attempts = spawnId == nil ? nil : AttemptCount()
         return {
-            let url = try endpoint.registry(environment)
+            let announced = try DiscoveryFile(environment: environment).read()
+            var url = try endpoint.registry(environment)
+            if let announced, let attempts, attempts.next() % 2 == 1 { url = announced }
             let isExplicit = endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil
-            let isLocal = try !isExplicit || DiscoveryFile(environment: environment).read() == url
+            let isLocal = !isExplicit || announced == url
             return RegistryTarget(
                 url: url, options: try endpoint.clientOptions(environment), isLocal: isLocal && canBeDialled)
         }
+    }
+}
+
+/// Counts attempts from 0 on.
+private final class AttemptCount: Sendable {
+    private let count = Atomic<Int>(0)
+
+    func next() -> Int {
+        count.wrappingAdd(1, ordering: .relaxed).oldValue
     }
 }

@@ -58,7 +58,7 @@ struct EndToEndTests {
         #expect(lost.errors.contains("start it with 'hypivisor'"))
 
         _ = try await fixture.startHypivisor()
-        let back = try await fixture.run("hypi-ls", ["--wait", "idle", "--timeout", "20"] + before.map(\.id))
+        let back = try await fixture.run("hypi-ls", ["--wait", "ready", "--timeout", "20"] + before.map(\.id))
         #expect(back.exit == .status(0))
         for node in before {
             let now = try await self.node(fixture, node.id)
@@ -107,7 +107,9 @@ struct EndToEndTests {
         defer { fixture.cleanUp() }
         _ = try await fixture.startHypivisor()
         let agent = try await fixture.startAgent()
-        for (tool, arguments) in [("hypi-ls", []), ("hypi-dirs", []), ("hypi-attach", ["-p", "x", agent.url.description])] {
+        for (tool, arguments) in [
+            ("hypi-ls", []), ("hypi-dirs", []), ("hypi-attach", ["-p", "x", agent.url.description]),
+        ] {
             let result = try await fixture.run(tool, arguments, environment: ["HYPI_TOKEN": "guess"])
             #expect(result.exit == .status(77), "\(tool): \(result.errors)")
             #expect(result.output == "")

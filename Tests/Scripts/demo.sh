@@ -13,6 +13,7 @@ HOME=$(mktemp -d "${TMPDIR:-/tmp}/hyper-pi-demo.XXXXXX")
 export HOME PATH="$bin:$PATH" HYPI_PI="$pi" NO_COLOR=1
 unset XDG_CONFIG_HOME XDG_STATE_HOME HYPI_TOKEN HYPI_TOKEN_FILE HYPIVISOR_WS HYPI_HOOK PI_SOCKET_PORT
 hypivisor_pid=""
+agent_pids=""
 
 note() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
 show() { printf '\033[36m$ %s\033[0m\n' "$*"; }
@@ -28,10 +29,14 @@ fail() {
 
 stop_everything() {
     trap - EXIT INT TERM
-    # Agents belong to nobody but themselves, so each is asked to end.
-    for id in $(hypi-ls -q 2>/dev/null); do hypi-attach --stop "$id" >/dev/null 2>&1 || true; done
-    hypi-ls --wait gone --timeout 10 >/dev/null 2>&1 || true
-    [ -z "$hypivisor_pid" ] || kill "$hypivisor_pid" 2>/dev/null || true
+    # Agents outlive whoever started them, so each is asked to end, also where a step has failed.
+    for pid in $agent_pids $hypivisor_pid; do kill "$pid" 2>/dev/null || true; done
+    for pid in $agent_pids; do
+        for _ in $(seq 50); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+    done
     wait 2>/dev/null || true
     cd / && rm -rf "$HOME"
 }
@@ -65,6 +70,7 @@ run "hypi-dirs ~/src"
 
 note "One in each of them"
 run "hypi-spawn ~/src/api ~/src/web | jq -c '{id, cwd, activity}'"
+agent_pids=$(hypi-ls | jq .pid)
 [ "$(hypi-ls | wc -l)" -eq 2 ] || fail "two agents were started, $(hypi-ls | wc -l) are listed"
 
 note "Who runs where?"

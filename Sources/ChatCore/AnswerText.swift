@@ -69,6 +69,11 @@ public struct AnswerText: Sendable {
         return rest
     }
 
+    /// What was given out so far is not part of what will be printed.
+    mutating func forgetPrinted() {
+        printed = []
+    }
+
     /// The line break that ends the answer, unless it ends with one or is empty.
     public mutating func finish() -> [UInt8] {
         guard let last = printed.last, last != UInt8(ascii: "\n") else { return [] }

@@ -39,7 +39,10 @@ extension Chat {
     private func take(_ input: LineEditor.Input) {
         switch input {
         case .submitted(let text): submit(text)
-        case .ended: end(.left)
+        case .ended:
+            // Readline has gone to a new row and drawn its prompt again there.
+            renderer.moved(down: 1)
+            end(.left)
         case .repaint: repaint()
         case .arrow(let direction): mark(by: direction)
         case .matches(let matches):
@@ -86,9 +89,13 @@ extension Chat {
         if !images.isEmpty { command["images"] = .array(images.map(JSON.object)) }
         if !files.isEmpty { command["message"] = .string(text + files.joined()) }
         attachments = []
-        if isBusy { queue.append(text) }
+        if isBusy || trouble != nil { queue.append(text) }
         send(command) { chat, response in
-            guard response["success"]?.bool != true else { return }
+            guard response["success"]?.bool != true else {
+                // A slash command leaves no message that would take it out of the queue.
+                if text.hasPrefix("/") { chat.queue.removeAll { $0 == text } }
+                return
+            }
             chat.complain(response)
             chat.queue.removeAll { $0 == text }
             // A line is never lost: it comes back where it can be sent again.

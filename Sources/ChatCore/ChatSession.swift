@@ -25,6 +25,9 @@ public struct ChatSession: Sendable {
         public var reason: String
     }
 
+    /// Whether the line editor this was built with can share the screen with a conversation.
+    public static var isSupported: Bool { LineEditor.isSupported }
+
     private let agent: AgentEndpoint
     private let surroundings: Chat.Surroundings
 

@@ -34,6 +34,9 @@ final class LineEditor {
     /// The one editor, for readline's callbacks, which carry no context; touched on the loop's thread alone.
     nonisolated(unsafe) private static weak var current: LineEditor?
 
+    /// libedit lacks what a line needs that is drawn anew below a moving text.
+    static var isSupported: Bool { hypi_rl_is_gnu() != 0 }
+
     private let out: UnsafeMutablePointer<FILE>
     private var inputs: [Input] = []
     private var isAccepting = false

@@ -4,8 +4,8 @@ import HypiWire
 public actor PromptFilter {
     /// What is sent and how it is shown.
     public struct Options: Sendable {
-        /// The prompt.
-        public var prompt: String
+        /// The prompt; `nil` sends none, answers the open dialogs and goes on with the running turn.
+        public var prompt: String?
         /// What dialogs are answered with.
         public var policy: DialogPolicy
         /// Whether every record goes out as NDJSON instead of the answer's text.
@@ -15,7 +15,7 @@ public actor PromptFilter {
 
         /// Options; by default the answer's text is awaited and no dialog is answered.
         public init(
-            prompt: String, policy: DialogPolicy = DialogPolicy(), printsRecords: Bool = false, waits: Bool = true
+            prompt: String?, policy: DialogPolicy = DialogPolicy(), printsRecords: Bool = false, waits: Bool = true
         ) {
             self.prompt = prompt
             self.policy = policy
@@ -94,7 +94,7 @@ public actor PromptFilter {
         case (.connecting, .welcome(let welcome)): try await begin(welcome)
         case (.asking(let id, let welcome), .response(let answered, let response)) where id == answered:
             let commands = response["data"]?["commands"]?.array ?? []
-            try await send(Self.kind(of: options.prompt, commands), welcome)
+            try await send(Self.kind(of: options.prompt ?? "", commands), welcome)
         case (.asking(let id, _), .welcome(let welcome)): stage = .asking(id: id, welcome)
         case (.running(var run, let prompt), let kind):
             let actions = Self.apply(kind, to: &run, prompt: prompt, confirm: confirmID)
@@ -113,19 +113,31 @@ public actor PromptFilter {
             }
             await connection.answer(dialog, answer)
         }
-        if !options.prompt.hasPrefix("/") {
+        guard let prompt = options.prompt else { return try await join(welcome) }
+        if !prompt.hasPrefix("/") {
             try await send(.text, welcome)
         } else if let commands = welcome.commands {
-            try await send(Self.kind(of: options.prompt, commands), welcome)
+            try await send(Self.kind(of: prompt, commands), welcome)
         } else {
             stage = .asking(id: try await connection.send(["type": "get_commands"]), welcome)
         }
     }
 
+    private func join(_ welcome: Welcome) async throws {
+        guard welcome.isBusy || !welcome.pending.isEmpty else {
+            return try await finish(.failed("the agent asks nothing and does nothing"))
+        }
+        var run = PromptRun(joining: welcome, policy: policy)
+        let actions = welcome.isBusy ? [] : run.confirm()
+        stage = .running(run, prompt: "")
+        try await perform(actions)
+    }
+
     private func send(_ kind: PromptRun.Kind, _ welcome: Welcome) async throws {
-        let run = PromptRun(options.prompt, kind: kind, policy: policy, welcome: welcome)
+        let text = options.prompt ?? ""
+        let run = PromptRun(text, kind: kind, policy: policy, welcome: welcome)
         let command: JSONObject = [
-            "type": "prompt", "message": .string(options.prompt), "streamingBehavior": "followUp",
+            "type": "prompt", "message": .string(text), "streamingBehavior": "followUp",
         ]
         stage = .running(run, prompt: try await connection.send(command))
     }

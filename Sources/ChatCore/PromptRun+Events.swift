@@ -14,7 +14,7 @@ extension PromptRun {
         guard isOurs else { return [.note("waiting: the agent asks somebody else: \(dialog.summary)")] }
         switch policy.answer(to: dialog) {
         case .given(let answer):
-            isConfirming = false
+            forgetConfirmation()
             return [.answer(dialog, answer)] + (kind == .extensionCommand && phase != .sent ? confirm() : [])
         case .missing: return finish(.needsAnswer(dialog))
         case .unfitting(let text):
@@ -33,7 +33,7 @@ extension PromptRun {
     public mutating func rejoined(_ welcome: Welcome) -> [Action] {
         guard phase != .ended else { return [] }
         wasInterrupted = true
-        isConfirming = false
+        forgetConfirmation()
         watch = RunWatch(isRunning: welcome.isBusy)
         defer { boot = welcome.boot }
         guard let index = ourMessage(in: welcome) else { return missing(welcome) }

@@ -61,6 +61,7 @@ public struct PromptRun: Sendable {
     /// How the newest assistant message of ours ended.
     var lastStop: JSON?
     var isConfirming = false
+    private var isConfirmedOnce = false
     /// Whether a connection was lost since the prompt was sent, so that pi's answer to it may come late.
     var wasInterrupted = false
     var boot: String?
@@ -81,6 +82,18 @@ public struct PromptRun: Sendable {
         watch = RunWatch(isRunning: welcome.isBusy)
         boot = welcome.boot
         messageCount = welcome.earlierCount + welcome.messages.count
+    }
+
+    /// A run that goes on after its dialogs were answered; only what is said from now on is its answer.
+    ///
+    /// - Parameters:
+    ///   - welcome: The agent's state.
+    ///   - policy: What dialogs are answered with.
+    public init(joining welcome: Welcome, policy: DialogPolicy) {
+        self.init("", kind: welcome.isBusy ? .text : .extensionCommand, policy: policy, welcome: welcome)
+        phase = welcome.isBusy ? .answering : .accepted(isNext: false)
+        if let partial = welcome.partial { _ = answer.begin(partial: partial) }
+        answer.forgetPrinted()
     }
 
     /// Takes pi's answer to the prompt; it may come twice, and a failure among the two counts.
@@ -108,7 +121,7 @@ public struct PromptRun: Sendable {
         }
         guard phase != .ended, let signal = watch.apply(kind, record) else { return actions }
         switch signal {
-        case .running: isConfirming = false
+        case .running: forgetConfirmation()
         case .maybeOver: actions += confirm()
         case .over: actions += phase == .answering ? concluded() : confirm()
         }
@@ -121,6 +134,11 @@ public struct PromptRun: Sendable {
         isConfirming = false
         let state = PiState(response["data"] ?? .null)
         guard watch.confirm(state) else { return [] }
+        if kind == .extensionCommand, !isConfirmedOnce {
+            // The command may be about to ask the next question: a second answer gives it a turn.
+            isConfirmedOnce = true
+            return confirm()
+        }
         switch phase {
         case .answering: return concluded()
         case .accepted:
@@ -189,6 +207,12 @@ public struct PromptRun: Sendable {
     /// Whether what happens in the agent is our prompt's doing.
     var isOurs: Bool {
         phase == .answering || !watch.isRunning || kind == .extensionCommand
+    }
+
+    /// Something has happened: whatever was confirmed is out of date.
+    mutating func forgetConfirmation() {
+        isConfirming = false
+        isConfirmedOnce = false
     }
 
     mutating func confirm() -> [Action] {

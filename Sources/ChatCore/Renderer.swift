@@ -47,6 +47,11 @@ struct Renderer {
         put(lines, live, tail, editor)
     }
 
+    /// The line being typed was drawn again, lower.
+    mutating func moved(down rows: Int) {
+        tailCount += rows
+    }
+
     /// Draws the whole screen anew: after a change of size nobody knows where rows have gone.
     mutating func repaint(live: String?, tail: [String], _ editor: LineEditor) {
         editor.write(Self.beginUpdate + "\u{1B}[H\u{1B}[2J")

@@ -64,8 +64,13 @@ struct AttachOptions: ParsableArguments {
         if target == "-", prompt == nil { throw ValidationError("with '-' the prompt comes from --prompt") }
     }
 
+    /// Whether dialogs are to be answered.
+    var answers: Bool {
+        !answer.isEmpty || deny
+    }
+
     /// What is asked for beside the text.
-    func filter(_ prompt: String) -> PromptFilter.Options {
+    func filter(_ prompt: String?) -> PromptFilter.Options {
         PromptFilter.Options(
             prompt: prompt, policy: DialogPolicy(answers: answer, denies: deny), printsRecords: json, waits: !noWait)
     }

@@ -38,18 +38,22 @@ struct Attachment: Sendable {
         if options.target == "-" { return try await fanOut() }
         let isInputTerminal = isatty(STDIN_FILENO) == 1
         var prompt = options.prompt
-        if prompt == nil, !hasMode, !isInputTerminal {
-            let text = try await InputRecords.all(of: STDIN_FILENO)
-            guard !text.allSatisfy(\.isWhitespace) else {
-                throw Failure(.usage, "there is no prompt", hint: "-p TEXT, or text on standard input")
-            }
-            prompt = text.hasSuffix("\n") ? String(text.dropLast()) : text
-        }
+        if prompt == nil, !hasMode, !isInputTerminal { prompt = try await promptFromInput() }
         let target = TargetChoice(options.target, endpoint: endpoint, environment: environment, group: group)
         if options.stop { return try await stop(target) }
         let agent = try await target.resolve(mayAsk: isInputTerminal && prompt == nil && !hasMode)
-        if let prompt { return try await send(prompt, to: agent) }
+        if prompt != nil || options.answers { return try await send(prompt, to: agent) }
         return hasMode ? try await act(on: agent) : try await chat(with: agent)
+    }
+
+    /// All of standard input; `nil` if there is nothing and only dialogs are to be answered.
+    private func promptFromInput() async throws -> String? {
+        let text = try await InputRecords.all(of: STDIN_FILENO)
+        if text.allSatisfy(\.isWhitespace) {
+            guard !options.answers else { return nil }
+            throw Failure(.usage, "there is no prompt", hint: "-p TEXT, or text on standard input")
+        }
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
 
     private var hasMode: Bool {
@@ -62,7 +66,7 @@ struct Attachment: Sendable {
 
     // MARK: Filters
 
-    private func send(_ prompt: String, to agent: AgentEndpoint) async throws -> ExitStatus {
+    private func send(_ prompt: String?, to agent: AgentEndpoint) async throws -> ExitStatus {
         let filter = PromptFilter(
             options.filter(prompt), on: AgentConnection(to: agent, patience: Self.patience, on: group), output: output)
         try await Deadline.within(options.limit(environment)) { try await filter.run() }
@@ -111,8 +115,11 @@ struct Attachment: Sendable {
     // MARK: Chat
 
     private func chat(with agent: AgentEndpoint) async throws -> ExitStatus {
-        guard StandardOutput.isTerminal else {
-            throw Failure(.usage, "standard output is no terminal", hint: "use -p TEXT")
+        // Without a screen to draw on, a line at a time.
+        guard StandardOutput.isTerminal, environment["TERM"] ?? "dumb" != "dumb", ChatSession.isSupported else {
+            let loop = PlainLoop(agent, patience: Self.patience, on: group, output: output)
+            try await loop.run(reading: STDIN_FILENO) { Failure(attaching: $0).line }
+            return .success
         }
         let target = options.target ?? agent.name
         let session = ChatSession(

@@ -18,7 +18,7 @@ BASH_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all release demo test lint bench install uninstall clean help packages
+.PHONY: all release demo test lint completions bench install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -41,6 +41,15 @@ lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift
 	@Tests/Scripts/check-arrows.sh "$(SWIFT)"
+
+completions: ## Write the completion scripts anew
+	$(SWIFT) build --scratch-path $(BUILD)
+	@for tool in $(TOOLS); do \
+		bin="$$($(SWIFT) build --scratch-path $(BUILD) --show-bin-path)/$$tool" && \
+		"$$bin" --generate-completion-script bash > completions/$$tool.bash && \
+		"$$bin" --generate-completion-script zsh > completions/_$$tool && \
+		"$$bin" --generate-completion-script fish > completions/$$tool.fish || exit 1; \
+	done
 
 bench: ## Measure (nothing is measured yet)
 	@echo "make bench: nothing is measured yet" >&2

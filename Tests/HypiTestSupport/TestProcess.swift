@@ -57,6 +57,7 @@ public final class TestProcess: Sendable {
     ///   - cwd: Its working directory.
     ///   - input: Its standard input, where it has no terminal.
     ///   - terminal: A terminal for all three descriptors.
+    /// - Throws: What the system said when it could not be started.
     public init(
         _ executable: String, _ arguments: [String] = [], environment: [String: String], cwd: String? = nil,
         input: Input = .null, terminal: Terminal = .none

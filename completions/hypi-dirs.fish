@@ -1,0 +1,93 @@
+function __hypi-dirs_should_offer_completions_for_flags_or_options -a expected_commands
+    set -l non_repeating_flags_or_options $argv[2..]
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __hypi-dirs_parse_tokens
+    test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
+end
+
+function __hypi-dirs_should_offer_completions_for_positional -a expected_commands positional_index_comparison expected_positional_index
+    set -l non_repeating_flags_or_options
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __hypi-dirs_parse_tokens
+    test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
+end
+
+function __hypi-dirs_parse_tokens -S
+    set -l unparsed_tokens (__hypi-dirs_tokens -pc)
+    switch $unparsed_tokens[1]
+    case 'hypi-dirs'
+        __hypi-dirs_parse_subcommand -r 1 'depth=' 'git' 'missing' '0/print0' 'json' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
+        switch $unparsed_tokens[1]
+        case 'help'
+            __hypi-dirs_parse_subcommand -r 1 'version'
+        end
+    end
+end
+
+function __hypi-dirs_tokens
+    if test (string split -m 1 -f 1 -- . "$FISH_VERSION") -gt 3
+        commandline --tokens-raw $argv
+    else
+        commandline -o $argv
+    end
+end
+
+function __hypi-dirs_parse_subcommand -S -a positional_count
+    argparse -s r -- $argv
+    set -l option_specs $argv[2..]
+    set -l is_repeating_positional $_flag_r
+    set -el _flag_r
+    set -a commands $unparsed_tokens[1]
+    set positional_index 0
+    while true
+        set -e unparsed_tokens[1]
+        argparse -sn "$commands" $option_specs -- $unparsed_tokens 2> /dev/null
+        set unparsed_tokens $argv
+        set positional_index (math $positional_index + 1)
+        for non_repeating_flag_or_option in $non_repeating_flags_or_options
+            if set -ql "_flag_$(string replace -a - _ -- $non_repeating_flag_or_option)"
+                set non_repeating_flags_or_options_absent 1
+                break
+            end
+        end
+        test (count $unparsed_tokens) -eq 0 -o \( -z "$is_repeating_positional" -a "$positional_index" -gt "$positional_count" \) && break
+    end
+end
+
+function __hypi-dirs_complete_directories
+    set -l token (commandline -t)
+    string match -- '*/' $token
+    set -l subdirs $token*/
+    printf %s\n $subdirs
+end
+
+function __hypi-dirs_custom_completion
+    set -x SAP_SHELL fish
+    set -x SAP_SHELL_VERSION $FISH_VERSION
+    set -l tokens (__hypi-dirs_tokens -p)
+    if test -z "$(__hypi-dirs_tokens -t)"
+        set -l index (count (__hypi-dirs_tokens -pc))
+        set tokens $tokens[..$index] \'\' $tokens[(math $index + 1)..]
+    end
+    command $tokens[1] $argv $tokens
+end
+
+complete -c 'hypi-dirs' -f
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_positional "hypi-dirs" -ge 1' -fa '(__hypi-dirs_complete_directories)'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" depth' -l 'depth' -d 'Look this deep.' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" git' -l 'git' -d 'Only git repositories.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" missing' -l 'missing' -d 'Only folders in which no agent works yet.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" 0 print0' -l 'print0' -s '0' -d 'Paths, each followed by a NUL.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" json' -l 'json' -d 'One JSON object a line, as in a pipe.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" version' -l 'version' -d 'Show the version.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_positional "hypi-dirs" -eq 2' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs help" version' -l 'version' -d 'Show the version.'

@@ -1,0 +1,100 @@
+function __hypivisor_should_offer_completions_for_flags_or_options -a expected_commands
+    set -l non_repeating_flags_or_options $argv[2..]
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __hypivisor_parse_tokens
+    test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
+end
+
+function __hypivisor_should_offer_completions_for_positional -a expected_commands positional_index_comparison expected_positional_index
+    set -l non_repeating_flags_or_options
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __hypivisor_parse_tokens
+    test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
+end
+
+function __hypivisor_parse_tokens -S
+    set -l unparsed_tokens (__hypivisor_tokens -pc)
+    switch $unparsed_tokens[1]
+    case 'hypivisor'
+        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
+        switch $unparsed_tokens[1]
+        case 'help'
+            __hypivisor_parse_subcommand -r 1 'version'
+        end
+    end
+end
+
+function __hypivisor_tokens
+    if test (string split -m 1 -f 1 -- . "$FISH_VERSION") -gt 3
+        commandline --tokens-raw $argv
+    else
+        commandline -o $argv
+    end
+end
+
+function __hypivisor_parse_subcommand -S -a positional_count
+    argparse -s r -- $argv
+    set -l option_specs $argv[2..]
+    set -l is_repeating_positional $_flag_r
+    set -el _flag_r
+    set -a commands $unparsed_tokens[1]
+    set positional_index 0
+    while true
+        set -e unparsed_tokens[1]
+        argparse -sn "$commands" $option_specs -- $unparsed_tokens 2> /dev/null
+        set unparsed_tokens $argv
+        set positional_index (math $positional_index + 1)
+        for non_repeating_flag_or_option in $non_repeating_flags_or_options
+            if set -ql "_flag_$(string replace -a - _ -- $non_repeating_flag_or_option)"
+                set non_repeating_flags_or_options_absent 1
+                break
+            end
+        end
+        test (count $unparsed_tokens) -eq 0 -o \( -z "$is_repeating_positional" -a "$positional_index" -gt "$positional_count" \) && break
+    end
+end
+
+function __hypivisor_complete_directories
+    set -l token (commandline -t)
+    string match -- '*/' $token
+    set -l subdirs $token*/
+    printf %s\n $subdirs
+end
+
+function __hypivisor_custom_completion
+    set -x SAP_SHELL fish
+    set -x SAP_SHELL_VERSION $FISH_VERSION
+    set -l tokens (__hypivisor_tokens -p)
+    if test -z "$(__hypivisor_tokens -t)"
+        set -l index (count (__hypivisor_tokens -pc))
+        set tokens $tokens[..$index] \'\' $tokens[(math $index + 1)..]
+    end
+    command $tokens[1] $argv $tokens
+end
+
+complete -c 'hypivisor' -f
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" p port' -l 'port' -s 'p' -d 'Port to listen on; 0 lets the system choose.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" host' -l 'host' -d 'Address to listen on; any but loopback needs a token.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" node-ttl t' -s 't' -l 'node-ttl' -d 'How long an agent that has gone stays listed (default: 30s).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" heartbeat' -l 'heartbeat' -d 'Time between pings on a quiet connection (default: 15s).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'root' -d 'Folder in which agents may live; may be repeated (default: HOME).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'allow-origin' -d 'Web origin that may connect, such as https://host; may be repeated.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'allow-host' -d 'Name by which browsers may call this server; may be repeated.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" no-auth' -l 'no-auth' -d 'Let everybody on this machine in without a token.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-connections' -l 'max-connections' -d 'Connections at once.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-agents' -l 'max-agents' -d 'Agents that were started from here and live.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" no-spawn' -l 'no-spawn' -d 'Do not start agents.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" spawn-command' -l 'spawn-command' -d 'What starts an agent, instead of \'pi-socket\'.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" print-events' -l 'print-events' -d 'Print roster events as JSON lines on standard output.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" log-level' -l 'log-level' -d 'Least level to log.' -rfka 'trace debug info warning error'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" log-format' -l 'log-format' -d 'How log lines look.' -rfka 'text json'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" systemd-unit' -l 'systemd-unit' -d 'Print a systemd user unit for these options, and exit.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" version' -l 'version' -d 'Show the version.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_positional "hypivisor" -eq 1' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor help" version' -l 'version' -d 'Show the version.'

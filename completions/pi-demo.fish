@@ -1,0 +1,94 @@
+function __pi-demo_should_offer_completions_for_flags_or_options -a expected_commands
+    set -l non_repeating_flags_or_options $argv[2..]
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __pi-demo_parse_tokens
+    test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
+end
+
+function __pi-demo_should_offer_completions_for_positional -a expected_commands positional_index_comparison expected_positional_index
+    set -l non_repeating_flags_or_options
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __pi-demo_parse_tokens
+    test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
+end
+
+function __pi-demo_parse_tokens -S
+    set -l unparsed_tokens (__pi-demo_tokens -pc)
+    switch $unparsed_tokens[1]
+    case 'pi-demo'
+        __pi-demo_parse_subcommand -r 1 'mode=' 'rate=' 'cumulative' 'session=' 'c/continue' 'no-session' 'session-dir=' 'n/name=' 'model=' 'provider=' 'thinking=' 'e/extension=+' 'v/version' 'h/help'
+        switch $unparsed_tokens[1]
+        case 'help'
+            __pi-demo_parse_subcommand -r 1 
+        end
+    end
+end
+
+function __pi-demo_tokens
+    if test (string split -m 1 -f 1 -- . "$FISH_VERSION") -gt 3
+        commandline --tokens-raw $argv
+    else
+        commandline -o $argv
+    end
+end
+
+function __pi-demo_parse_subcommand -S -a positional_count
+    argparse -s r -- $argv
+    set -l option_specs $argv[2..]
+    set -l is_repeating_positional $_flag_r
+    set -el _flag_r
+    set -a commands $unparsed_tokens[1]
+    set positional_index 0
+    while true
+        set -e unparsed_tokens[1]
+        argparse -sn "$commands" $option_specs -- $unparsed_tokens 2> /dev/null
+        set unparsed_tokens $argv
+        set positional_index (math $positional_index + 1)
+        for non_repeating_flag_or_option in $non_repeating_flags_or_options
+            if set -ql "_flag_$(string replace -a - _ -- $non_repeating_flag_or_option)"
+                set non_repeating_flags_or_options_absent 1
+                break
+            end
+        end
+        test (count $unparsed_tokens) -eq 0 -o \( -z "$is_repeating_positional" -a "$positional_index" -gt "$positional_count" \) && break
+    end
+end
+
+function __pi-demo_complete_directories
+    set -l token (commandline -t)
+    string match -- '*/' $token
+    set -l subdirs $token*/
+    printf %s\n $subdirs
+end
+
+function __pi-demo_custom_completion
+    set -x SAP_SHELL fish
+    set -x SAP_SHELL_VERSION $FISH_VERSION
+    set -l tokens (__pi-demo_tokens -p)
+    if test -z "$(__pi-demo_tokens -t)"
+        set -l index (count (__pi-demo_tokens -pc))
+        set tokens $tokens[..$index] \'\' $tokens[(math $index + 1)..]
+    end
+    command $tokens[1] $argv $tokens
+end
+
+complete -c 'pi-demo' -f
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" mode' -l 'mode' -d 'The mode; there is only rpc.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" rate' -l 'rate' -d 'Characters of an answer per second; 0 is as fast as possible.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" cumulative' -l 'cumulative' -d 'Speak as pi before 0.84: cumulative updates.'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" session' -l 'session' -d 'The session to go on with: a file, or the start of an id.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" c continue' -s 'c' -l 'continue' -d 'Go on with this folder\'s last session.'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" no-session' -l 'no-session' -d 'Keep no session file.'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" session-dir' -l 'session-dir' -d 'The folder of session files.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" n name' -l 'name' -s 'n' -d 'The session\'s name.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" model' -l 'model' -d 'The model: demo-large, demo-small or demo-tiny, with an optional :LEVEL.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" provider' -l 'provider' -d 'Ignored.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" thinking' -l 'thinking' -d 'off, minimal, low, medium or high.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo"' -s 'e' -l 'extension' -d 'Ignored.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" v version' -s 'v' -l 'version' -d 'Print the version.'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_positional "pi-demo" -eq 1' -fa 'help' -d 'Show subcommand help information.'

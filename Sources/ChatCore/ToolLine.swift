@@ -37,9 +37,7 @@ struct ToolLine: Sendable {
         return "\(mark) \(Markdown.printable(summary))\(duration)"
     }
 
-    /// The first lines of the output, or the coloured diff of an edit.
-    ///
-    /// - Parameter limit: Lines that are shown; `nil`: all.
+    /// The first `limit` lines of the output, all where it is `nil`, or the coloured diff of an edit.
     static func output(_ result: JSON, limit: Int?, _ style: Style) -> [String] {
         if let diff = result["details"]?["diff"]?.string, !diff.isEmpty {
             return fold(lines(diff), limit.map { max($0, 20) }, style) { colour($0, style) }

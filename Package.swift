@@ -105,7 +105,7 @@ let package = Package(
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(
             "HypivisorCoreTests",
-            ["HypivisorCore", "HypiTestSupport", "HypiNet", "HypiWire", collections, logging, nioCore, nioPosix]),
+            ["HypivisorCore", "HypiTestSupport", "HypiNet", "HypiWire", logging, nioConcurrency, nioCore, nioPosix]),
         tests("PiDemoCoreTests", ["PiDemoCore", "HypiWire"]),
         .executableTarget(
             name: "pi-replay", dependencies: ["HypiWire", nioCore], path: "Tests/Support/pi-replay",

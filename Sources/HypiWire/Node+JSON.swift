@@ -35,10 +35,11 @@ extension Node {
     public mutating func apply(_ changes: JSONObject) throws(DecodingFault) {
         for member in changes.members where !Self.identityFields.contains(member.key) {
             if let field = Self.fields[member.key] {
-                let value = member.value.isNull ? nil : member.value
+                // Spelled out, because a bare `nil` would be the JSON literal.
+                let value: JSON? = member.value.isNull ? Optional.none : member.value
                 guard field.set(&self, value) else { throw .invalid(member.key, expected: field.expected) }
             } else {
-                extra[member.key] = member.value.isNull ? nil : member.value
+                extra[member.key] = member.value.isNull ? Optional.none : member.value
             }
         }
     }

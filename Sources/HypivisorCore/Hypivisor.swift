@@ -32,8 +32,12 @@ public final class Hypivisor: Sendable {
     private let rosterLoop: MultiThreadedEventLoopGroup
     private let threads: NIOThreadPool
 
-    /// Binds and serves; requests to start agents wait until ``run()``.
+    /// Binds and serves; requests to start agents wait until ``run()``, which must be called once.
     ///
+    /// - Parameters:
+    ///   - configuration: Everything it needs to know.
+    ///   - logger: For what happened.
+    /// - Returns: The hypivisor, which listens.
     /// - Throws: ``WebSocketServer/BindError``; nothing is left running then.
     public static func start(
         _ configuration: Configuration, logger: Logger
@@ -76,17 +80,22 @@ public final class Hypivisor: Sendable {
     /// The port that is listened on.
     public var port: Int { server.port }
 
-    /// Starts agents as they are asked for, until the task is cancelled.
+    /// Serves until ``stop()`` is called or the task is cancelled, and ends everything in order.
+    ///
+    /// Whoever is connected then gets 1001, and ``Limits/stopMilliseconds`` to answer.
     public func run() async {
-        await spawner.run()
-    }
-
-    /// Stops: everybody who is connected gets 1001, and ``Limits/stopMilliseconds`` to answer.
-    public func stop() async {
-        await server.stop(
-            Closure(code: .goingAway, reason: "hypivisor stops"), within: .milliseconds(Limits.stopMilliseconds))
+        let server = server
+        await spawner.run {
+            await server.stop(
+                Closure(code: .goingAway, reason: "hypivisor stops"), within: .milliseconds(Limits.stopMilliseconds))
+        }
         await roster.shutDown()
         await Self.shutDown(connectionLoops, rosterLoop, threads)
+    }
+
+    /// Ends ``run()``.
+    public func stop() {
+        spawner.stop()
     }
 
     private static func shutDown(
@@ -128,6 +137,7 @@ private struct Rooms: Sendable {
                 roots: configuration.roots, command: spawning.command,
                 environment: SpawnEnvironment.variables(from: spawning.environment, token: spawning.tokenVariable),
                 isEnabled: spawning.isEnabled, agentLimit: spawning.agentLimit, rejoinTime: spawning.rejoinTime,
+                startTime: spawning.startTime, registrationTime: spawning.registrationTime,
                 machine: machine),
             roster: roster, registryURL: url, threads: threads, logger: logger)
         let browser = DirectoryBrowser(roots: configuration.roots, roster: roster, machine: machine, threads: threads)

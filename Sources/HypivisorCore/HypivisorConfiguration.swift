@@ -48,6 +48,10 @@ extension Hypivisor {
         public var agentLimit = Limits.agents
         /// How long agents of a predecessor have to come back before a key counts as unknown.
         public var rejoinTime = TimeAmount.seconds(Limits.rejoinSeconds)
+        /// How long an agent may take to be ready.
+        public var startTime = Duration.seconds(Limits.spawnSeconds)
+        /// How long a spawn waits for the registration of an agent that is ready.
+        public var registrationTime = TimeAmount.seconds(Limits.registrationSeconds)
 
         /// Starts agents with a command.
         public init(command: [String]?, environment: [String: String]) {

@@ -35,7 +35,7 @@ struct Launcher: Sendable {
     /// The most of the launcher's output that is looked at.
     private static let outputBytes = 64 << 10
     /// How long it has to tidy up when it takes too long.
-    private static let patience = Duration.seconds(2)
+    private static let patience = Duration.seconds(1)
 
     /// Starts an agent.
     ///

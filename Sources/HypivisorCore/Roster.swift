@@ -26,6 +26,8 @@ actor Roster {
     private var arrivals = Arrivals()
     private var pending = ByteBuffer()
     private var expiry: NodeExpiry?
+    /// Nobody is told anything any more: the loops of the subscribers are about to end.
+    private var isOver = false
 
     /// The loop is the executor, so that loop code enters without a hop.
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -212,6 +214,7 @@ actor Roster {
     // MARK: Events
 
     private func publish(_ events: [RegistryEvent]) {
+        guard !isOver else { return }
         armExpiry()
         guard !events.isEmpty else { return }
         if pending.readableBytes == 0 { post { $0.flush() } }
@@ -252,6 +255,8 @@ actor Roster {
 
     /// Stops the timers; for the end.
     func shutDown() {
+        isOver = true
+        pending = ByteBuffer()
         expiry?.set(nil)
         expiry = nil
         tunnels.abandonAll()

@@ -29,6 +29,10 @@ actor Spawner {
         var agentLimit: Int
         /// How long agents of a predecessor have to come back before a key counts as unknown.
         var rejoinTime: TimeAmount
+        /// How long an agent may take to be ready.
+        var startTime: Duration
+        /// How long a request waits for the registration of an agent that is ready.
+        var registrationTime: TimeAmount
         /// This machine's name, as its agents register it.
         var machine: String
     }
@@ -98,15 +102,23 @@ actor Spawner {
         return promise.futureResult
     }
 
-    /// Serves requests until the task is cancelled; those under way are then given up, their agents are not.
-    func run() async {
+    /// Serves requests until ``stop()`` or the end of the task; those under way are then given up, their agents are not.
+    ///
+    /// - Parameter farewell: What is to be done beside giving up.
+    nonisolated func run(farewell: @Sendable () async -> Void) async {
         await withDiscardingTaskGroup { tasks in
             for await job in jobs {
                 tasks.addTask { await self.serve(job) }
             }
             queue.finish()
             tasks.cancelAll()
+            await farewell()
         }
+    }
+
+    /// Takes no more requests and ends ``run(farewell:)``.
+    nonisolated func stop() {
+        queue.finish()
     }
 
     private func serve(_ job: Job) async {
@@ -176,13 +188,12 @@ actor Spawner {
         let spawnID = String(UInt64.random(in: .min ... .max), radix: 16)
         let url = try await Self.value(of: registryURL)
         let launcher = Launcher(
-            command: command, environment: settings.environment, limit: .seconds(Limits.spawnSeconds))
+            command: command, environment: settings.environment, limit: settings.startTime)
         let arguments = Self.arguments(request, path: path, url: url, spawnID: spawnID)
         let ready = try await launcher.start(arguments, in: path)
         logger.info("agent started", metadata: ["id": "\(ready.id)", "pid": "\(ready.pid ?? 0)", "cwd": "\(path)"])
         let agent = SpawnedAgent(path: path, spawnID: spawnID, pid: ready.pid, id: ready.id)
-        let limit = TimeAmount.seconds(Limits.registrationSeconds)
-        if try await !Self.value(of: roster.arrival(ofSpawn: spawnID, within: limit)) {
+        if try await !Self.value(of: roster.arrival(ofSpawn: spawnID, within: settings.registrationTime)) {
             logger.warning("agent has not registered yet", metadata: ["id": "\(ready.id)"])
         }
         return agent

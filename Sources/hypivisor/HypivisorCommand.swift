@@ -61,8 +61,7 @@ struct HypivisorCommand: AsyncParsableCommand {
                 break
             }
             announcement.stopping()
-            tasks.cancelAll()
-            await hypivisor.stop()
+            hypivisor.stop()
         }
     }
 }

@@ -1,0 +1,74 @@
+import HypiNet
+import HypiWire
+import NIOCore
+import Testing
+
+@testable import HypivisorCore
+
+@Suite("Spawn requests")
+struct SpawnRequestTests {
+    private func request(_ params: JSONObject) throws -> SpawnRequest {
+        try SpawnRequest(Params(object: params))
+    }
+
+    @Test(
+        "A new folder may be nested; absolute ones and ones with . or .. are refused",
+        arguments: [
+            ("a", ["a"]), ("a/b/c", ["a", "b", "c"]), ("a//b/", ["a", "b"]), ("", []), ("a b", ["a b"]),
+            ("/a", nil), ("..", nil), ("a/../../b", nil), ("./a", nil), ("a/..", nil), ("a\u{0}", nil),
+        ] as [(String, [Substring]?)])
+    func newFolder(_ text: String, _ names: [Substring]?) throws {
+        let params: JSONObject = ["path": "/w", "new_folder": .string(text)]
+        if let names {
+            #expect(try request(params).newFolder == names)
+        } else {
+            #expect(throws: RegistryFault.self) { try request(params) }
+        }
+    }
+
+    @Test(
+        "What is missing, of a wrong type, or cannot be an argument is refused",
+        arguments: [
+            [:], ["path": 1], ["path": ""], ["path": "/w", "args": "x"], ["path": "/w", "args": ["x", 1]],
+            ["path": "/w", "key": 5], ["path": "/w", "resume": "relative.jsonl"], ["path": "/w", "name": "a\nb"],
+            ["path": "/w", "args": ["a\u{0}b"]], ["path": "/w", "new_folder": ["a"]],
+        ] as [JSONObject])
+    func refused(_ params: JSONObject) {
+        #expect(throws: RegistryFault.self) { try request(params) }
+    }
+
+    @Test("Version 1 peers may send null for what they do not use")
+    func nulls() throws {
+        let request = try request(["path": "/w", "new_folder": nil, "args": nil, "key": nil, "name": nil])
+        #expect(request.newFolder.isEmpty && request.args.isEmpty && request.key == nil)
+    }
+
+    @Test("The launcher gets every option, and no value can pass for an option")
+    func arguments() throws {
+        let request = try request([
+            "path": "/w", "name": "-n", "key": "k 1", "resume": "/s.jsonl", "args": ["--model", "x", "--"],
+        ])
+        let url = WebSocketURL(host: "127.0.0.1", port: 5, path: "/ws")
+        #expect(
+            Spawner.arguments(request, path: "/w", url: url, spawnID: "id") == [
+                "--detach", "--cwd", "/w", "--hypivisor", "ws://127.0.0.1:5/ws", "--name=-n", "--key", "k 1",
+                "--spawn-id", "id", "--resume", "/s.jsonl", "--", "--model", "x", "--",
+            ])
+    }
+
+    @Test("An agent's environment has what people and providers need, and nothing else of ours")
+    func environment() {
+        let ours = [
+            "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
+            "HYPI_TOKEN": "secret", "HYPI_TOKEN_FILE": "/old", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2",
+            "https_proxy": "p", "LD_PRELOAD": "x", "NOTIFY_SOCKET": "/n", "HYPIVISOR_WS": "ws://x?token=t",
+            "DATABASE_PASSWORD": "p", "OLDPWD": "/",
+        ]
+        let variables = SpawnEnvironment.variables(from: ours, token: ["HYPI_TOKEN_FILE": "/t"])
+        #expect(
+            variables == [
+                "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
+                "HYPI_TOKEN_FILE": "/t", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2", "https_proxy": "p",
+            ])
+    }
+}

@@ -253,7 +253,8 @@ struct PromptFilterTests {
         #expect(result.fault == nil)
         #expect(result.text == deltas.joined() + (deltas.last?.hasSuffix("\n") == true ? "" : "\n"))
         #expect(agent.executed.filter { $0["type"] == "prompt" }.count == 1)
-        #expect(agent.helloCount > 3)
+        // An agent that forgets says everything so far in one frame, so few connections may do.
+        #expect(agent.helloCount > (forgets ? 1 : 3))
     }
 
     @Test("a restarted bridge that has forgotten the prompt is told as such")

@@ -270,7 +270,7 @@ struct ConformanceTests {
 
     @Test("A lost connection turns its nodes offline, and after the TTL they are removed")
     func offline() async throws {
-        try await TestRegistry.run({ configuration, _ in configuration.nodeTTL = .milliseconds(300) }) { registry in
+        try await TestRegistry.run({ configuration, _ in configuration.nodeTTL = .seconds(3) }) { registry in
             let viewer = try await registry.peer()
             let agent = try await registry.peer()
             _ = try await agent.result("register", Peer.node("a"))

@@ -73,7 +73,7 @@ final class DemoProcess {
 
     /// All records up to and with the first one that `isLast` accepts; lines that are no JSON come as strings.
     @discardableResult
-    func records(until isLast: (JSON) -> Bool, within seconds: Double = 10) throws -> [JSON] {
+    func records(until isLast: (JSON) -> Bool, within seconds: Double = 60) throws -> [JSON] {
         let deadline = Date(timeIntervalSinceNow: seconds)
         var records: [JSON] = []
         while let line = try output.next(before: deadline) {
@@ -121,7 +121,7 @@ final class DemoProcess {
     }
 
     /// The lines that are left, after the process has ended by itself.
-    func rest(within seconds: Double = 10) throws -> [JSON] {
+    func rest(within seconds: Double = 60) throws -> [JSON] {
         let deadline = Date(timeIntervalSinceNow: seconds)
         var records: [JSON] = []
         while let line = try output.next(before: deadline) {
@@ -131,7 +131,7 @@ final class DemoProcess {
     }
 
     /// The exit status, or the signal as a negative number.
-    func status(within seconds: Double = 10) throws -> Int32 {
+    func status(within seconds: Double = 60) throws -> Int32 {
         let deadline = Date(timeIntervalSinceNow: seconds)
         // stderr ends when the process does.
         while try errors.wait(before: deadline) {}

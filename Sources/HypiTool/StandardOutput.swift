@@ -1,4 +1,5 @@
 public import HypiWire
+import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -39,6 +40,22 @@ public enum StandardOutput {
         guard code == 0 else {
             throw Failure(
                 .inputOutput, "cannot write to standard output: \(String(cString: strerror(code)).lowercased())")
+        }
+    }
+
+    /// Ends the program as SIGPIPE would as soon as the reader of standard output has gone.
+    ///
+    /// For programs that may wait for hours before they write again: `hypi-ls --watch | head -3` ends with `head`.
+    public static func endWithReader() {
+        var status = stat()
+        guard fstat(STDOUT_FILENO, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return }
+        Task.detached { [thread = NIOThreadPool.singleton] in
+            // Only a pool that is shut down throws, and this one never is.
+            try? await thread.runIfActive {
+                var request = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+                while poll(&request, 1, -1) < 0, errno == EINTR {}
+                if request.revents & Int16(POLLERR | POLLHUP) != 0 { SignalExit.raise(SIGPIPE) }
+            }
         }
     }
 

@@ -45,18 +45,21 @@ struct FirstTask: Sendable {
             case "welcome": stream.send(command)
             case "error":
                 throw Failure(.failure, "the agent refuses the prompt: \(frame["message"]?.string ?? "no reason")")
-            case "event":
-                guard let answer = frame["payload"], answer["type"]?.string == "response",
-                    answer["id"]?.string == Self.clientID
-                else { continue }
-                guard answer["success"]?.bool == true else {
-                    throw Failure(.failure, "pi refuses the prompt: \(answer["error"]?.string ?? "no reason")")
-                }
-                return
-            default: continue
+            default: if try isAnswer(frame) { return }
             }
         }
         throw Failure(.unreachable, "the agent ended the conversation before it took the prompt")
+    }
+
+    /// Whether a frame is pi's answer to the prompt; what other clients asked is not answered to us.
+    private func isAnswer(_ frame: JSON) throws(Failure) -> Bool {
+        guard let answer = frame["payload"], answer["type"]?.string == "response",
+            answer["id"]?.string == Self.clientID
+        else { return false }
+        guard answer["success"]?.bool == true else {
+            throw Failure(.failure, "pi refuses the prompt: \(answer["error"]?.string ?? "no reason")")
+        }
+        return true
     }
 
     private var command: JSON {

@@ -18,6 +18,7 @@ let collections = Target.Dependency.product(name: "DequeModule", package: "swift
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
@@ -113,7 +114,7 @@ let package = Package(
         tests("PiAdapterTests", ["PiAdapter", "HypiWire", nioCore]),
         tests(
             "PiSocketCoreTests",
-            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioPosix]),
+            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioEmbedded, nioPosix]),
         tests("IntegrationTests", ["pi-replay", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]

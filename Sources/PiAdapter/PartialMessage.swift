@@ -4,8 +4,9 @@ public import NIOCore
 /// The assistant message that is being streamed, as far as it has come.
 ///
 /// Not a copy of the conversation: it lives from `message_start` to `message_end`, for viewers that arrive in between.
-/// Text is put together from deltas by `contentIndex` (the start record may already hold the first delta's text), and
-/// without decoding: the escaped content of JSON strings can be joined as it is.
+/// Text is put together from deltas by `contentIndex`, even where a pi before 0.84 repeats the whole message: that may
+/// hold more than the deltas so far (its start record often holds the first one's text), and a viewer that adds what
+/// follows would have it twice. Nothing is decoded: the escaped content of JSON strings can be joined as it is.
 public struct PartialMessage: Sendable {
     private enum Block: Sendable {
         /// Escaped string content of a text or thinking block.
@@ -18,8 +19,6 @@ public struct PartialMessage: Sendable {
 
     /// The raw `message` of `message_start`.
     private let start: ByteBuffer
-    /// The newest update of a pi that repeats the whole message; makes ``blocks`` unnecessary.
-    private var cumulative: ByteBuffer?
     private var blocks: [Int: Block] = [:]
 
     /// A message from its `message_start` record; `nil` if that is not an assistant's.
@@ -37,10 +36,6 @@ public struct PartialMessage: Sendable {
 
     /// Takes one `message_update`.
     public mutating func apply(_ record: PiRecord) {
-        if cumulative != nil || blocks.isEmpty, record.isCumulative {
-            cumulative = record.line
-            return
-        }
         guard let event = record.value(of: "assistantMessageEvent"), let type = event.value(of: "type")?.quoted,
             let index = event.value(of: "contentIndex").flatMap({ Int(String(buffer: $0)) })
         else { return }
@@ -62,9 +57,7 @@ public struct PartialMessage: Sendable {
 
     /// The message so far, as raw JSON of an assistant message.
     public var message: ByteBuffer {
-        if let message = cumulative?.value(of: "message") { return message }
-        guard !blocks.isEmpty else { return start }
-        return start.replacingValue(of: "content", with: content)
+        start.replacingValue(of: "content", with: content)
     }
 
     private mutating func append(_ delta: ByteBuffer?, to index: Int, kind: String) {

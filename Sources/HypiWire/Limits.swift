@@ -62,6 +62,8 @@ public enum Limits {
     public static let tunnelSeconds: Int64 = 10
     /// Bytes of a relay that are on their way from one event loop to another; beyond it the sender is not read.
     public static let relayBytes = 256 << 10
+    /// Frames that wait at one end of a relay until the other is there; beyond it the sender is not read.
+    public static let relayFrames = 1024
     /// Agents that hypivisor started and that live, unless `--max-agents` says otherwise; beyond it a spawn is refused
     /// with `busy`.
     public static let agents = 64

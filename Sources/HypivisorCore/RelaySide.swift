@@ -36,9 +36,10 @@ final class RelaySide: WebSocketEndpoint {
     private let party: Party
     private let onOpened: (RelaySide) -> Void
     private var state = State.alone
-    /// Frames that came with the handshake, before the other end was known; no more than one read brings, because the
-    /// socket is not read until then.
+    /// Frames that came before the other end was known. The socket is read until then, so that a peer that leaves is
+    /// noticed, but not beyond ``Limits/relayBytes``.
     private var waiting: [Frame] = []
+    private var waitingByteCount = 0
     private(set) var socket: WebSocket?
     private var byteCountUnderWay = 0
     private var otherIsWritable = true
@@ -47,7 +48,7 @@ final class RelaySide: WebSocketEndpoint {
     ///
     /// - Parameters:
     ///   - party: Who is at the socket.
-    ///   - onOpened: Finds the other end; called once, when the socket is there and not yet read.
+    ///   - onOpened: Finds the other end; called once, when the socket is there.
     init(_ party: Party, onOpened: @escaping (RelaySide) -> Void) {
         self.party = party
         self.onOpened = onOpened
@@ -60,7 +61,7 @@ final class RelaySide: WebSocketEndpoint {
 
     // MARK: Joining
 
-    /// The other end is there: what has waited goes to it, and the socket is read.
+    /// The other end is there: what has waited goes to it.
     func join(_ other: RelayEnd) {
         switch state {
         case .alone:
@@ -79,7 +80,6 @@ final class RelaySide: WebSocketEndpoint {
 
     func opened(_ socket: WebSocket) {
         self.socket = socket
-        socket.pauseReading()
         onOpened(self)
     }
 
@@ -87,7 +87,10 @@ final class RelaySide: WebSocketEndpoint {
 
     func received(frame: Frame) {
         switch state {
-        case .alone: waiting.append(frame)
+        case .alone:
+            waiting.append(frame)
+            waitingByteCount += frame.payload.readableBytes
+            if waitingByteCount > Limits.relayBytes || waiting.count > Limits.relayFrames { socket?.pauseReading() }
         case .joined(let other): forward(frame, to: other)
         case .ended: break
         }

@@ -1,4 +1,5 @@
 import HypiNet
+import HypiTestSupport
 import HypiWire
 import NIOCore
 import NIOPosix
@@ -15,6 +16,8 @@ final class FramePeer: WebSocketEndpoint {
     /// The connection, for the test's tasks.
     struct Handle: Sendable {
         let events: Inbox<Event>
+        /// One element each time the socket takes more again.
+        let writable: Inbox<Void>
         fileprivate let socket: NIOLoopBound<WebSocket>
 
         func send(_ frame: Frame) {
@@ -44,6 +47,28 @@ final class FramePeer: WebSocketEndpoint {
         /// Whether the socket takes more, asked on its loop.
         func isWritable() async throws -> Bool {
             try await socket.eventLoop.submit { socket.value.isWritable }.get()
+        }
+
+        /// Sends frames until the socket takes no more for a while.
+        ///
+        /// - Returns: How many it took.
+        func fill(with payload: ByteBuffer, atMost limit: Int) async throws -> Int {
+            for count in 0..<limit {
+                guard try await hasRoom(within: .milliseconds(300)) else { return count }
+                send(Frame(opcode: .binary, payload: payload))
+            }
+            return limit
+        }
+
+        private func hasRoom(within limit: Duration) async throws -> Bool {
+            while try await !isWritable() {
+                do {
+                    guard try await writable.next("room", within: limit) != nil else { return false }
+                } catch is DeadlinePassed {
+                    return false
+                }
+            }
+            return true
         }
 
         /// The next frame; fails at a close.
@@ -76,6 +101,8 @@ final class FramePeer: WebSocketEndpoint {
 
     let receivesFrames = true
     private let events = Inbox<Event>()
+    private let writable = Inbox<Void>()
+    private var socket: WebSocket?
     private let onOpened: @Sendable (Handle) -> Void
 
     init(onOpened: @escaping @Sendable (Handle) -> Void) {
@@ -97,7 +124,8 @@ final class FramePeer: WebSocketEndpoint {
     }
 
     func opened(_ socket: WebSocket) {
-        onOpened(Handle(events: events, socket: NIOLoopBound(socket, eventLoop: socket.eventLoop)))
+        self.socket = socket
+        onOpened(Handle(events: events, writable: writable, socket: NIOLoopBound(socket, eventLoop: socket.eventLoop)))
     }
 
     func received(_ message: Message) {}
@@ -106,7 +134,13 @@ final class FramePeer: WebSocketEndpoint {
         events.append(.frame(frame))
     }
 
+    func writabilityChanged() {
+        if socket?.isWritable == true { writable.append(()) }
+    }
+
     func closed(_ closure: Closure) {
+        socket = nil
+        writable.finish()
         events.append(.closed(closure))
         events.finish()
     }

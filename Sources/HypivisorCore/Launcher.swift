@@ -71,7 +71,7 @@ struct Launcher: Sendable {
             tasks.addTask { try await run(arguments, folder) }
             tasks.addTask {
                 try await Task.sleep(for: limit)
-                throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit.components.seconds) s")
+                throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit)")
             }
             // Whoever is first; the launcher is told to end if it is the clock.
             defer { tasks.cancelAll() }
@@ -85,11 +85,11 @@ struct Launcher: Sendable {
         options.createSession = true
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: Self.patience)]
         let executable: Executable = command[0].contains("/") ? .path(FilePath(command[0])) : .name(command[0])
-        // Subprocess takes raw variables as C strings, and leaves their final NUL to the caller.
-        let variables = environment.map { Array("\($0.key)=\($0.value)\0".utf8) }
+        let variables = environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) }
         let result = try await Subprocess.run(
             executable, arguments: Arguments(Array(command.dropFirst()) + arguments),
-            environment: .custom(variables), workingDirectory: FilePath(folder), platformOptions: options,
+            environment: .custom(Dictionary(uniqueKeysWithValues: variables)), workingDirectory: FilePath(folder),
+            platformOptions: options,
             input: .none, output: .sequence, error: .sequence
         ) { execution -> (Ready?, [UInt8]) in
             async let words = Self.tail(of: execution.standardError)

@@ -36,8 +36,9 @@ final class RelaySide: WebSocketEndpoint {
     private let party: Party
     private let onOpened: (RelaySide) -> Void
     private var state = State.alone
-    /// Frames that came before the other end was known. The socket is read until then, so that a peer that leaves is
-    /// noticed, but not beyond ``Limits/relayBytes``.
+    /// Frames that came before the other end was known.
+    ///
+    /// The socket is read until then, so that a peer that leaves is noticed, but not beyond ``Limits/relayBytes``.
     private var waiting: [Frame] = []
     private var waitingByteCount = 0
     private(set) var socket: WebSocket?

@@ -269,6 +269,36 @@ struct RelayTests {
         }
     }
 
+    // MARK: Heartbeat
+
+    @Test("The relay's own pings are answered to it alone, and a viewer that does not answer is cut off")
+    func heartbeat() async throws {
+        try await TestRegistry.run({ configuration, _ in configuration.heartbeat = .milliseconds(100) }) { registry in
+            let agent = try await FakeAgent.start(token: registry.token)
+            let peer = try await registry.peer(query: "role=agent")
+            let node = RegistryPeer.node("a", port: agent.server.port, ["instance": "i"])
+            _ = try await peer.result("register", node)
+            let (viewer, end) = try await join(registry, agent)
+            for _ in 0..<5 {
+                let ping = try await viewer.frame()
+                #expect(ping.opcode == .ping)
+                viewer.send(Frame(opcode: .pong, payload: ping.payload))
+                end.send(Frame(opcode: .pong, payload: try await end.frame().payload))
+            }
+            #expect(
+                !viewer.events.all.contains { if case .frame(let frame) = $0 { frame.opcode == .pong } else { false } })
+            // The agent goes on answering, the viewer is silent.
+            let answering = Task {
+                while let frame = try? await end.frame() {
+                    if frame.opcode == .ping { end.send(Frame(opcode: .pong, payload: frame.payload)) }
+                }
+            }
+            #expect(try await viewer.closure().code == .abnormal)
+            await answering.value
+            await agent.stop()
+        }
+    }
+
     // MARK: Tunnels
 
     private func tunnelled(

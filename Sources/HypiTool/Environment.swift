@@ -40,9 +40,16 @@ public struct Environment: Sendable {
 
     /// The variables without what opens sockets: for pi, whose environment its tools can send anywhere, and for hooks.
     public var withoutSecrets: [String: String] {
-        variables.filter { name, value in
-            name != "HYPI_TOKEN" && !(name == "HYPIVISOR_WS" && value.contains("token="))
-        }
+        variables.filter { name, _ in !secretNames.contains(name) }
+    }
+
+    /// The names of the variables that open sockets.
+    public var secretNames: Set<String> {
+        Set(variables.keys.filter { $0 == "HYPI_TOKEN" || $0 == "HYPIVISOR_WS" && isTokenIn($0) })
+    }
+
+    private func isTokenIn(_ name: String) -> Bool {
+        variables[name]?.contains("token=") ?? false
     }
 
     /// The person's home folder.

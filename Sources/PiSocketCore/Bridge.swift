@@ -32,7 +32,9 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     private let logger: Logger
     private var hub: SessionHub?
     private var process: PiProcess?
+    private var stdio: StdioConnection?
     private var hasAnswered = false
+    private var endsWithInput = false
     private var stopTimer: Scheduled<Void>?
     private var turnTimer: Scheduled<Void>?
     private var idleTimer: Scheduled<Void>?
@@ -60,6 +62,23 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
             uiTimeout: options.uiTimeout.map { TimeAmount($0) },
             guards: GuardLimits(cost: options.maxCost, turn: options.maxTurn, repeats: options.maxRepeats))
         hub = SessionHub(configuration: configuration, eventLoop: eventLoop, logger: logger, delegate: self)
+        if options.isStdio { openStdio() }
+    }
+
+    private func openStdio() {
+        guard let hub, let viewer = makeViewer(.lines) else { return }
+        let stdio = StdioConnection(viewer, hub: hub, on: eventLoop) { [weak self] in self?.endWithInput() }
+        self.stdio = stdio
+        viewer.begin(stdio)
+    }
+
+    /// The program behind `--stdio` wants nothing more: what it has asked for is still done.
+    private func endWithInput() {
+        endsWithInput = true
+        guard !isStopping, hub?.isNothingWaiting == true else { return }
+        isStopping = true
+        hub?.beginStopping()
+        process?.closeInput()
     }
 
     static func randomName() -> String {
@@ -81,6 +100,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         self.process = process
         hub?.started(process)
         if isStopping { process.closeInput() }
+        stdio?.startReading()
     }
 
     func piWrote(_ bytes: ByteBuffer) {
@@ -101,6 +121,12 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     /// Whether pi has ever answered: before that, its end is a failure to start.
     var isUp: Bool {
         hasAnswered
+    }
+
+    /// What a dialog that is open asks.
+    var openQuestion: String? {
+        guard let line = hub?.dialogs.open.first?.line else { return nil }
+        return (try? JSON(parsing: line))?["title"]?.string?.withoutControlCharacters ?? "something"
     }
 
     // MARK: Stopping
@@ -144,6 +170,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     }
 
     private func finishEnding() {
+        stdio = nil
         viewersGone?.succeed()
         viewersGone = nil
         // The hub holds us as its delegate.
@@ -158,6 +185,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
             signals.yield(.ready)
             fire("ready", [:])
         }
+        if endsWithInput { endWithInput() }
         let isNew = activity != self.activity
         self.activity = activity
         report.change { node in

@@ -221,7 +221,11 @@ public final class PiSocket: Sendable {
                 (bridge.value.isStopping, bridge.value.isUp, bridge.value.sessionFile)
             }.get()
             guard isUp || isStopping else {
-                throw PiSocketError.endedEarly(command: command.executable, how: exit.how, lastLine: exit.lastLine)
+                let question = try await bridge.eventLoop.submit { bridge.value.openQuestion }.get()
+                throw PiSocketError.endedEarly(
+                    command: command.executable, how: exit.how,
+                    lastLine: question.map { "an extension asked '\($0)', and pi takes no answer while it starts" }
+                        ?? exit.lastLine)
             }
             let restarts =
                 !isStopping && !exit.isClean && options.restart == .onFailure
@@ -244,6 +248,7 @@ public final class PiSocket: Sendable {
             throw PiSocketError.cannotStart(command: words.first ?? "", reason: "not found in PATH")
         }
         var arguments = Array(words.dropFirst()) + ["--mode", "rpc"]
+        if let file = options.extensionFile { arguments += ["-e", file] }
         arguments += sessionFile.map { PiArguments.resuming($0, options.piArguments) } ?? options.piArguments
         return PiProcess.Command(
             executable: path, arguments: arguments, environment: options.piEnvironment, cwd: options.cwd)

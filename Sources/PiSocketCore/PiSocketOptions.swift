@@ -33,6 +33,10 @@ public struct PiSocketOptions: Sendable {
     public var piCommand: [String]
     /// What goes to pi behind `--mode rpc`.
     public var piArguments: [String]
+    /// The file of the extension that tells pi's tools; `nil` leaves it out.
+    public var extensionFile: String?
+    /// Whether our own standard input and output are a viewer, in pi's own protocol.
+    public var isStdio = false
     /// The environment of pi; secrets have been taken out.
     public var piEnvironment: [String: String]
     /// The environment of hooks.

@@ -1,4 +1,5 @@
 import HypiWire
+import Logging
 import NIOCore
 import PiAdapter
 
@@ -66,6 +67,7 @@ extension SessionHub {
 
     func opened(_ record: PiRecord) {
         guard let dialog = dialogs.opened(record) else { return }
+        if !tracker.hasAnswered { logger.warning("an extension asks something, and pi takes no answer while it starts") }
         tracker.setOpenDialogs(dialogs.open.count)
         delegate.hub(happened: .inputRequired(dialog.line))
         if let timeout = dialog.timeout {

@@ -73,6 +73,11 @@ final class SessionHub {
         router.waitingCount + (state?.pendingMessageCount ?? 0)
     }
 
+    /// Whether pi has been given everything that viewers want of it.
+    var isNothingWaiting: Bool {
+        router.waitingCount == 0
+    }
+
     /// Lets every viewer write what it can, and tells the delegate what changed; at the end of everything that happens.
     func finishStep() {
         for viewer in viewers.values { viewer.pump() }

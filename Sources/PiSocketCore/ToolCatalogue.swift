@@ -6,7 +6,7 @@ import PiAdapter
 ///
 /// The extension adds a command that reports `getAllTools()` in a notification (record 09-dialogs shows it on a real pi).
 /// The command, its prompt and its notification stay between pi and us.
-struct ToolCatalogue {
+public struct ToolCatalogue {
     /// The name of the extension's command.
     private static let name = "hyper-pi-tools"
     /// What its notification begins with, so that no other is taken for it.
@@ -14,6 +14,8 @@ struct ToolCatalogue {
 
     /// The tools as `[{name, description}]`; empty where pi has not told them.
     private(set) var tools: [JSON] = []
+
+    init() {}
 
     /// Whether one of pi's commands is the one of our extension.
     static func isOwn(_ command: JSON) -> Bool {
@@ -36,7 +38,7 @@ struct ToolCatalogue {
     }
 
     /// The extension's source, in the language of pi's extensions.
-    static let source = """
+    public static let source = """
         // Carried by pi-socket: lists the tools for viewers, which pi's RPC mode has no command for.
         export default function (pi) {
             pi.registerCommand("\(name)", {

@@ -32,6 +32,8 @@ extension PiSocketArguments {
             policy: HandshakePolicy(
                 token: token, allowedOrigins: Set(allowOrigin), allowedHosts: Set(allowHost), machine: machine))
         options.piArguments = (resume.map { ["--session", $0] } ?? []) + piArguments
+        options.extensionFile = noExtension ? nil : try extensionFile(environment)
+        options.isStdio = stdio
         options.piEnvironment = environment.withoutSecrets
         options.hookEnvironment = environment.withoutSecrets
         options.name = name
@@ -51,6 +53,18 @@ extension PiSocketArguments {
         options.spawnID = spawnId
         options.key = key
         return options
+    }
+
+    /// Writes the extension that pi is started with; a pi that runs keeps the one it was started with.
+    private func extensionFile(_ environment: Environment) throws(Failure) -> String {
+        let path = try environment.stateFolder() + "/extension/hyper-pi-tools.js"
+        do {
+            try PrivateFile.replace(path, with: ToolCatalogue.source)
+            return path
+        } catch {
+            throw Failure(
+                .cannotCreate, "cannot \(error.action) \(error.path): \(error.reason)", hint: "or --no-extension")
+        }
     }
 
     /// Sends standard error to `--log-file`.

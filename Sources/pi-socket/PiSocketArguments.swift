@@ -25,6 +25,10 @@ struct PiSocketArguments: ParsableArguments {
     var detach = false
     @Flag(help: .hidden)
     var detached = false
+    @Flag(help: "Take the place of pi --mode rpc: its protocol on stdin and stdout.")
+    var stdio = false
+    @Flag(help: "Leave out the extension that lists pi's tools.")
+    var noExtension = false
     @Option(help: ArgumentHelp("Restart pi after a crash: on-failure or never.", valueName: "when"))
     var restart = PiSocketOptions.Restart.onFailure
     @Option(help: ArgumentHelp("Time for pi to end its turn when asked to stop (default: 30s).", valueName: "time"))

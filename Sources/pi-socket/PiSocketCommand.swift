@@ -42,20 +42,31 @@ struct PiSocketCommand: AsyncParsableCommand {
     }
 
     private func serve() async throws -> ExitStatus {
+        guard !(options.stdio && options.detached) else {
+            throw Failure(.usage, "--stdio and --detach exclude each other")
+        }
         let environment = Environment.current()
+        SecretVariables.hide(environment.secretNames)
         let bridgeOptions = try options.bridgeOptions(environment)
         try options.openLogFile()
         let handler = LineLogHandler(component: "pi-socket", level: options.logLevel.level, format: options.logFormat)
         let logger = Logger(label: "pi-socket") { _ in handler }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let bridge = PiSocket(bridgeOptions, on: group, logger: logger)
-        let isDetached = options.detached
+        let (isDetached, isStdio) = (options.detached, options.stdio)
         do {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { await obeySignals(bridge, isDetached: isDetached) }
                 try await bridge.run { ready in
                     let record = ready.record
-                    if isDetached { Detach.report(record) } else { try StandardOutput.write(record: record) }
+                    if isDetached {
+                        Detach.report(record)
+                    } else if isStdio {
+                        // Standard output is pi's.
+                        logger.notice("ready", metadata: ["id": "\(ready.id)", "url": "\(ready.url)"])
+                    } else {
+                        try StandardOutput.write(record: record)
+                    }
                 }
                 tasks.cancelAll()
             }

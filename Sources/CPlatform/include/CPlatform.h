@@ -8,6 +8,9 @@ int hypi_become_subreaper(void);
 /// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.
 int hypi_pipe(int ends[2]);
 
+/// Takes a variable out of our environment, and out of what others can read of it (`ps e`).
+void hypi_hide_variable(const char *name);
+
 /// Keeps every descriptor that we inherited, but for standard input, output and error, from our children.
 void hypi_keep_descriptors(void);
 

@@ -106,10 +106,11 @@ import Testing
         _ = try await viewer.frame("an answer") { $0["type"] == "message_update" }
         kill(first.pid, SIGKILL)
         _ = try await first.waitForExit()
-        let (_, again) = try await fixture.startHypivisor(["--port", "\(url.port)"])
+        let (second, again) = try await fixture.startHypivisor(["--port", "\(url.port)"])
         try await isListed(agent.id, again, fixture)
         _ = try await viewer.frame("the end of the run") { $0["type"] == "agent_settled" }
         #expect(viewer.frames.closure == nil)
+        kill(second.pid, SIGTERM)
     }
 
     private func isListed(_ id: String, _ url: WebSocketURL, _ fixture: Fixture) async throws {

@@ -10,8 +10,9 @@ import NIOCore
 /// Takes the place of pi and plays back what a real one wrote.
 ///
 /// `pi-replay RECORD` answers the questions that make a bridge ready, writes each `out` line of the record verbatim when
-/// the first prompt comes, then `{"type":"replay_end"}`, and stays until its stdin ends. What else stands on its command
-/// line is ignored, as it is meant for pi.
+/// the first prompt comes, then `{"type":"replay_end"}`, and stays until its stdin ends. With `HYPI_REPLAY_BYTES` it
+/// writes the record again and again until so many bytes are out. What else stands on its command line is ignored, as it
+/// is meant for pi.
 @main
 struct PiReplay {
     private let lines: [[UInt8]]
@@ -71,7 +72,12 @@ struct PiReplay {
     private mutating func play() {
         guard !hasPlayed else { return }
         hasPlayed = true
-        for line in lines { Self.write(line + [UInt8(ascii: "\n")], to: STDOUT_FILENO) }
+        let whole = Array(lines.map { $0 + [UInt8(ascii: "\n")] }.joined())
+        var left = getenv("HYPI_REPLAY_BYTES").flatMap { Int(String(cString: $0)) } ?? whole.count
+        while left > 0, !whole.isEmpty {
+            Self.write(whole, to: STDOUT_FILENO)
+            left -= whole.count
+        }
         Self.write(Array("{\"type\":\"replay_end\"}\n".utf8), to: STDOUT_FILENO)
     }
 

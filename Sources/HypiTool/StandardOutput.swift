@@ -17,6 +17,24 @@ public enum StandardOutput {
         isatty(STDOUT_FILENO) == 1
     }
 
+    /// Keeps the places of standard descriptors that are closed, before anything else is opened.
+    ///
+    /// Otherwise the next socket becomes descriptor 1, and what is printed goes to a peer.
+    public static func keepPlace() {
+        _ = isClosed
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+
+    /// Whether we were started without a standard output.
+    ///
+    /// The runtime's own event descriptor may have taken the place by now; it has no file type.
+    private static let isClosed: Bool = {
+        var status = stat()
+        return fstat(STDOUT_FILENO, &status) != 0 || status.st_mode & S_IFMT == 0
+    }()
+
     /// Writes one NDJSON record.
     ///
     /// - Throws: ``Failure`` with status 74.
@@ -35,7 +53,7 @@ public enum StandardOutput {
     ///
     /// - Throws: ``Failure`` with status 74.
     public static func write(_ bytes: [UInt8]) throws(Failure) {
-        let code = writeAll(bytes, to: STDOUT_FILENO)
+        let code = isClosed ? EBADF : writeAll(bytes, to: STDOUT_FILENO)
         if code == EPIPE { SignalExit.raise(SIGPIPE) }
         guard code == 0 else {
             throw Failure(

@@ -9,6 +9,7 @@ public enum ToolRun {
     ///   - body: What it does; the status it returns is its exit status.
     /// - Throws: `ExitCode`, for the argument parser to end the process with.
     public static func run(_ tool: String, _ body: () async throws -> ExitStatus) async throws {
+        StandardOutput.keepPlace()
         SignalExit.ignoreBrokenPipes()
         let status: ExitStatus
         do {

@@ -11,9 +11,9 @@ struct HypiDirs: ToolCommand {
         usage: "hypi-dirs [options] [path ...]", version: Version.current)
 
     static let examples = [
-        "hypi-dirs ~/src --git --missing | hypi-spawn -      # an agent for every repository",
-        "hypi-dirs ~/src --depth 3 --print0 | fzf --read0    # choose one",
-        "hypi-dirs | jq -r 'select(.agents > 0) | .path'     # where agents work",
+        "hypi-dirs ~/src --git --missing | hypi-spawn -  # for every repository",
+        "hypi-dirs ~/src --depth 3 --print0 | fzf --read0  # choose one",
+        "hypi-dirs | jq -r 'select(.agents > 0) | .path'   # where agents work",
     ]
 
     @Argument(help: "Folders to look into (default: the hypivisor's first root).", completion: .directory)

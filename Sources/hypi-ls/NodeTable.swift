@@ -4,7 +4,7 @@ import HypiWire
 /// Agents as rows: what they do, where, and what it costs.
 enum NodeTable {
     private static let columns: [Table.Column] = [
-        .init("ID", least: 10), .init("ACTIVITY", least: 7), .init("NAME", least: 8, rank: 3),
+        .init("ID", least: 10), .init("ACTIVITY"), .init("NAME", least: 8, rank: 3),
         .init("FOLDER", least: 12, kept: .end), .init("MACHINE", least: 6, rank: 4),
         .init("MODEL", least: 10, kept: .end, rank: 7), .init("COST", isRightAligned: true, rank: 5),
         .init("CONTEXT", isRightAligned: true, rank: 6), .init("AGE", isRightAligned: true, rank: 2),

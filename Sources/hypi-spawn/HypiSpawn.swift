@@ -12,9 +12,9 @@ struct HypiSpawn: ToolCommand {
         usage: "hypi-spawn [options] [dir ...] [-- pi arguments]", version: Version.current)
 
     static let examples = [
-        "hypi-spawn ~/src/app --prompt 'run the tests'             # start, and give a task",
-        "hypi-dirs ~/src --git --missing | hypi-spawn - | jq -r .id   # many at once",
-        "0 3 * * *  hypi-spawn \"$HOME/app\" --key nightly --prompt 'run the tests'   # cron",
+        "hypi-spawn ~/src/app --prompt 'run the tests'",
+        "hypi-dirs ~/src --git --missing | hypi-spawn - | jq -r .id",
+        "0 3 * * * hypi-spawn \"$HOME/app\" --key nightly --prompt 'run the tests' # cron",
     ]
 
     static let hasTrailingArguments = true

@@ -20,8 +20,9 @@
 static inline int hypi_rl_is_gnu(void) { return HYPI_IS_GNU_READLINE; }
 
 /// Readies readline: reads the inputrc, leaves signals and the environment to us, writes to `out`.
-static inline void hypi_rl_begin(const char *name, FILE *out) {
-    rl_readline_name = name;
+static inline void hypi_rl_begin(FILE *out) {
+    // Readline keeps these pointers; a text from Swift would be gone after the call.
+    rl_readline_name = "hypi-attach";
     rl_outstream = out;
     rl_catch_signals = 0;
 #if HYPI_IS_GNU_READLINE
@@ -77,8 +78,9 @@ static inline void hypi_rl_set_size(int rows, int columns) {
     rl_set_screen_size(rows, columns);
 }
 
-static inline void hypi_rl_completion(
-    rl_completion_func_t *complete, rl_compdisp_func_t *show, const char *word_breaks) {
+/// Words end at blanks only: `/` and `@` are part of what is completed.
+static inline void hypi_rl_completion(rl_completion_func_t *complete, rl_compdisp_func_t *show) {
+    static const char word_breaks[] = " \t\n";
     rl_attempted_completion_function = complete;
     rl_completion_display_matches_hook = show;
     rl_basic_word_break_characters = word_breaks;

@@ -58,7 +58,7 @@ public struct Welcome: Sendable {
     public var pending: [DialogRequest]
     /// How many prompts wait.
     public var queued: Int
-    /// pi's slash commands; `nil` where the bridge does not send them.
+    /// pi's slash commands; `nil` or empty where the bridge does not know them (yet).
     public var commands: [JSON]?
 
     /// A welcome from its frame.

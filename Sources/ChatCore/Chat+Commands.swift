@@ -44,8 +44,8 @@ extension Chat {
         for (name, text) in LocalCommand.descriptions {
             transcript.note(name + String(repeating: " ", count: width - name.count + 2) + text)
         }
-        if !completion.commands.isEmpty {
-            transcript.note("the agent's own: " + completion.commands.joined(separator: " "))
+        if let commands = completion.commands, !commands.isEmpty {
+            transcript.note("the agent's own: " + commands.joined(separator: " "))
         }
     }
 

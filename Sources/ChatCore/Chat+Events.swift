@@ -65,7 +65,7 @@ extension Chat {
 
     private func welcomed(_ welcome: Welcome, _ now: ContinuousClock.Instant) {
         trouble = nil
-        completion.setCommands(welcome.commands ?? [])
+        learnCommands(welcome.commands ?? [])
         if hasJoined {
             transcript.rejoin(welcome, now: now)
         } else {
@@ -76,6 +76,22 @@ extension Chat {
         }
         setRunning(welcome.isBusy)
         setDialogs(welcome.pending)
+    }
+
+    /// Takes pi's commands; a bridge that has just begun does not know them itself.
+    private func learnCommands(_ commands: [JSON]) {
+        guard commands.isEmpty else { return setCommands(commands) }
+        send(["type": "get_commands"]) { chat, response in
+            chat.setCommands(response["data"]?["commands"]?.array ?? [])
+        }
+    }
+
+    private func setCommands(_ commands: [JSON]) {
+        completion.setCommands(commands)
+        let lines = undecided
+        undecided = []
+        for line in lines { obey(line) }
+        changed()
     }
 
     private func show(_ lines: [String]) {

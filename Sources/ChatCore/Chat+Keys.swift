@@ -70,9 +70,10 @@ extension Chat {
         }
     }
 
-    private func obey(_ text: String) {
+    func obey(_ text: String) {
         guard text.hasPrefix("/") else { return prompt(text) }
         if let command = LocalCommand(text) { return perform(command) }
+        guard completion.commands != nil else { return undecided.append(text) }
         if completion.piKnows(text) { return prompt(text) }
         let word = text.prefix { !$0.isWhitespace }
         // A path is no command; people paste them.

@@ -74,6 +74,8 @@ actor Chat {
     var earlierLines: [String] = []
     var earlierCount = 0
     var expiries: [String: ContinuousClock.Instant] = [:]
+    /// Slash words that were typed before pi had told its commands.
+    var undecided: [String] = []
     var attachments: [JSONObject] = []
     var models: [JSON] = []
     var interrupted: ContinuousClock.Instant?
@@ -186,7 +188,9 @@ actor Chat {
         for (_, tool) in transcript.running.suffix(4) where tool.started != nil {
             rows.append(style.yellow(TextWidth.cut("\(mark) \(Markdown.printable(tool.summary))", to: width)))
         }
-        for text in queue { rows.append(style.dim(TextWidth.cut("queued: \(Markdown.printable(text))", to: width))) }
+        for text in undecided + queue {
+            rows.append(style.dim(TextWidth.cut("queued: \(Markdown.printable(text))", to: width)))
+        }
         if let status { rows.append(style.dim(TextWidth.cut(status, to: width))) }
         return rows + dialogRows(width: width)
     }

@@ -4,8 +4,8 @@ import HypiWire
 ///
 /// Nothing here waits: folders that are not known yet are asked for, and completed when the answer is there.
 struct Completion {
-    /// Names of pi's slash commands, with the slash.
-    private(set) var commands: [String] = []
+    /// Names of pi's slash commands, with the slash; `nil` until pi has told them.
+    private(set) var commands: [String]?
     private var folders: [String: [String]] = [:]
 
     /// Takes pi's list of commands.
@@ -15,7 +15,7 @@ struct Completion {
 
     /// Whether pi knows a slash command.
     func piKnows(_ line: String) -> Bool {
-        commands.contains(String(line.prefix { !$0.isWhitespace }))
+        commands?.contains(String(line.prefix { !$0.isWhitespace })) == true
     }
 
     /// Takes the answer to a question about a folder.
@@ -38,7 +38,7 @@ struct Completion {
             return files.filter { $0.hasPrefix(prefix) }.map { "@" + $0 }
         }
         guard word.hasPrefix("/"), line == word else { return [] }
-        return Set(LocalCommand.names + commands).filter { $0.hasPrefix(word) }.sorted()
+        return Set(LocalCommand.names + (commands ?? [])).filter { $0.hasPrefix(word) }.sorted()
     }
 
     /// The folder part of a word such as `@src/ma`: `src/`.

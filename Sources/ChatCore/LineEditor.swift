@@ -58,7 +58,7 @@ final class LineEditor {
         // One frame, one write: readline flushes at the end of what it draws.
         setvbuf(out, nil, Int32(_IOFBF), 1 << 18)
         Self.current = self
-        hypi_rl_begin("hypi-attach", out)
+        hypi_rl_begin(out)
         bind()
     }
 
@@ -86,7 +86,7 @@ final class LineEditor {
         }
         hypi_rl_completion(
             { word, start, end in LineEditor.current?.completions(word, start, end) },
-            { matches, count, _ in LineEditor.current?.show(matches, count) }, " \t\n")
+            { matches, count, _ in LineEditor.current?.show(matches, count) })
     }
 
     private func arrow(_ direction: Int, _ count: CInt, _ key: CInt) -> CInt {

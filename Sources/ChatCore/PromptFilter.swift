@@ -116,7 +116,7 @@ public actor PromptFilter {
         guard let prompt = options.prompt else { return try await join(welcome) }
         if !prompt.hasPrefix("/") {
             try await send(.text, welcome)
-        } else if let commands = welcome.commands {
+        } else if let commands = welcome.commands, !commands.isEmpty {
             try await send(Self.kind(of: prompt, commands), welcome)
         } else {
             stage = .asking(id: try await connection.send(["type": "get_commands"]), welcome)

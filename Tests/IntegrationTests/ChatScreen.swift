@@ -1,0 +1,109 @@
+import Foundation
+import HypiTestSupport
+
+/// A real terminal with a person in front of it: tmux shows what the screen looks like, not only which bytes went there.
+final class ChatScreen: Sendable {
+    private let server = "hypi-" + UUID().uuidString.prefix(8).lowercased()
+    private let environment: [String: String]
+
+    /// Whether tmux is here; `apt-get install tmux` brings it.
+    static let isAvailable = path != nil
+    private static let path = ["/usr/bin/tmux", "/usr/local/bin/tmux", "/opt/homebrew/bin/tmux"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    /// Opens a terminal with a shell in it.
+    init(_ fixture: Fixture, columns: Int = 80, rows: Int = 24, environment extra: [String: String] = [:]) async throws
+    {
+        environment = fixture.environment.merging(["LANG": "C.UTF-8", "PS1": "$ ", "SHELL": "/bin/sh"]) { $1 }.merging(
+            extra
+        ) { $1 }
+        _ = try await tmux(
+            ["-f", "/dev/null", "-u", "new-session", "-d", "-x", "\(columns)", "-y", "\(rows)", "exec sh -i"])
+        try await waitForRow { $0.hasPrefix("$") }
+    }
+
+    /// Runs a tmux command.
+    @discardableResult
+    func tmux(_ arguments: [String], input: String? = nil) async throws -> String {
+        let process = try TestProcess(
+            Self.path ?? "tmux", ["-L", server] + arguments, environment: environment,
+            input: input == nil ? .null : .pipe)
+        if let input { process.send(input) }
+        process.closeInput()
+        let result = try await process.finish()
+        guard result.exit == .status(0) else { throw DeadlinePassed("tmux \(arguments): \(result.errors)") }
+        return result.output
+    }
+
+    /// Types text, without Enter.
+    func type(_ text: String) async throws {
+        try await tmux(["send-keys", "-l", "--", text])
+    }
+
+    /// Presses keys by their names: `Enter`, `C-c`, `Up`.
+    func press(_ keys: String...) async throws {
+        try await tmux(["send-keys"] + keys)
+    }
+
+    /// Types a line and presses Enter.
+    func enter(_ text: String) async throws {
+        try await type(text)
+        try await press("Enter")
+    }
+
+    /// Pastes, with brackets if the program asked for them.
+    func paste(_ text: String) async throws {
+        try await tmux(["load-buffer", "-"], input: text)
+        try await tmux(["paste-buffer", "-p"])
+    }
+
+    func resize(columns: Int, rows: Int) async throws {
+        try await tmux(["resize-window", "-x", "\(columns)", "-y", "\(rows)"])
+    }
+
+    /// What is on the screen, without blank rows at the end.
+    func rows() async throws -> [String] {
+        var rows = try await tmux(["capture-pane", "-p"]).split(separator: "\n", omittingEmptySubsequences: false)
+            .map(String.init)
+        while rows.last?.isEmpty == true { rows.removeLast() }
+        return rows
+    }
+
+    /// The screen and everything that scrolled out of it, with wrapped rows joined again.
+    func everything() async throws -> String {
+        try await tmux(["capture-pane", "-p", "-J", "-S", "-"])
+    }
+
+    /// Waits until the screen fulfils a condition; a screen has no event to wait for, so it is looked at.
+    @discardableResult
+    func wait(
+        _ what: String, timeout: Duration = .seconds(8), until isFulfilled: @Sendable ([String]) -> Bool
+    ) async throws -> [String] {
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            let rows = try await rows()
+            if isFulfilled(rows) { return rows }
+            guard ContinuousClock.now < deadline else {
+                throw DeadlinePassed("\(what); the screen was:\n\(rows.joined(separator: "\n"))")
+            }
+            try await Task.sleep(for: .milliseconds(40))
+        }
+    }
+
+    /// Waits for a row.
+    @discardableResult
+    func waitForRow(_ isWanted: @Sendable (String) -> Bool) async throws -> [String] {
+        try await wait("a row") { $0.contains(where: isWanted) }
+    }
+
+    /// Waits for a text anywhere on the screen.
+    @discardableResult
+    func waitFor(_ text: String) async throws -> [String] {
+        try await wait("'\(text)'") { $0.contains { $0.contains(text) } }
+    }
+
+    func close() async {
+        _ = try? await tmux(["kill-server"])
+    }
+}

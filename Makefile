@@ -41,6 +41,7 @@ lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift
 	@Tests/Scripts/check-arrows.sh "$(SWIFT)"
+	@Tests/Scripts/check-requirements.sh
 
 completions: ## Write the completion scripts anew
 	$(SWIFT) build --scratch-path $(BUILD)

@@ -163,7 +163,7 @@ _pi-socket() {
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
 
     local -a repeating_flags=()
-    local -a non_repeating_flags=(--insecure --standalone --detach --no-auth --version -h --help)
+    local -a non_repeating_flags=(--insecure --standalone --detach --stdio --no-extension --no-auth --version -h --help)
     local -a repeating_options=(--allow-origin --allow-host)
     local -a non_repeating_options=(--pi --cwd --name --id --port -p --host --hypivisor --token-file --restart --grace --ui-timeout --replay --max-clients --max-cost --max-turn --max-repeats --idle-exit --hook --log-file --log-level --log-format --resume)
     __pi-socket_offer_flags_options -1

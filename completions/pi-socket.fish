@@ -20,7 +20,7 @@ function __pi-socket_parse_tokens -S
     set -l unparsed_tokens (__pi-socket_tokens -pc)
     switch $unparsed_tokens[1]
     case 'pi-socket'
-        __pi-socket_parse_subcommand -r 1 'pi=' 'cwd=' 'name=' 'id=' 'p/port=' 'host=' 'hypivisor=' 'token-file=' 'insecure' 'standalone' 'detach' 'restart=' 'grace=' 'ui-timeout=' 'replay=' 'max-clients=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'no-auth' 'allow-origin=+' 'allow-host=+' 'log-file=' 'log-level=' 'log-format=' 'resume=' 'version' 'h/help'
+        __pi-socket_parse_subcommand -r 1 'pi=' 'cwd=' 'name=' 'id=' 'p/port=' 'host=' 'hypivisor=' 'token-file=' 'insecure' 'standalone' 'detach' 'stdio' 'no-extension' 'restart=' 'grace=' 'ui-timeout=' 'replay=' 'max-clients=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'no-auth' 'allow-origin=+' 'allow-host=+' 'log-file=' 'log-level=' 'log-format=' 'resume=' 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'help'
             __pi-socket_parse_subcommand -r 1 'version'
@@ -88,6 +88,8 @@ complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_op
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" standalone' -l 'standalone' -d 'Do not register with a hypivisor.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" detach' -l 'detach' -d 'Run in the background, in a session of its own.'
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" stdio' -l 'stdio' -d 'Take the place of pi --mode rpc: its protocol on stdin and stdout.'
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" no-extension' -l 'no-extension' -d 'Leave out the extension that lists pi\'s tools.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" restart' -l 'restart' -d 'Restart pi after a crash: on-failure or never.' -rfka 'on-failure never'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" grace' -l 'grace' -d 'Time for pi to end its turn when asked to stop (default: 30s).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" ui-timeout' -l 'ui-timeout' -d 'Cancel dialogs that nobody is there to answer.' -rfka ''

@@ -80,18 +80,18 @@ final class Connection: WebSocketEndpoint {
         underWayCount += 1
         future.hop(to: caller.eventLoop).assumeIsolated().whenComplete { result in
             self.underWayCount -= 1
-            self.answer(request.id, result.mapError(RegistryFault.init(any:)))
+            self.answer(request.id, result.mapError { self.fault($0, in: request.method) })
         }
+    }
+
+    /// Services fail with refusals; anything else is a defect of ours, and is said to be.
+    private func fault(_ error: any Error, in method: String) -> RegistryFault {
+        if let fault = error as? RegistryFault { return fault }
+        services.logger.error("unexpected error", metadata: ["method": "\(method)", "error": "\(error)"])
+        return RegistryFault(.systemError, "unexpected error in \(method)")
     }
 
     private func answer(_ id: JSON?, _ outcome: Result<JSON, RegistryFault>) {
         socket?.send(json: RegistryResponse(id: id, outcome: outcome).json)
-    }
-}
-
-extension RegistryFault {
-    /// What a service failed with; anything but a refusal is a defect of ours, and is said to be.
-    fileprivate init(any error: any Error) {
-        self = error as? RegistryFault ?? RegistryFault(.systemError, "unexpected error: \(error)")
     }
 }

@@ -141,12 +141,13 @@ private struct Rooms: Sendable {
                 machine: machine),
             roster: roster, registryURL: url, threads: threads, logger: logger)
         let browser = DirectoryBrowser(roots: configuration.roots, roster: roster, machine: machine, threads: threads)
-        services = Method.Services(roster: roster, browser: browser, spawner: spawner)
+        services = Method.Services(roster: roster, browser: browser, spawner: spawner, logger: logger)
         relay = Relay(roster: roster, token: configuration.policy.token, heartbeat: configuration.heartbeat)
         ttl = configuration.nodeTTL
         // A lease of three TTLs is kept by pings that are no further apart than one.
         registryOptions = WebSocket.Options(
-            messageLimit: Limits.registryMessageBytes, heartbeat: min(configuration.heartbeat, configuration.nodeTTL))
+            messageLimit: Limits.registryMessageBytes, outboxLimit: Limits.subscriberBytes,
+            heartbeat: min(configuration.heartbeat, configuration.nodeTTL))
     }
 
     func route(_ request: HandshakeRequest) -> WebSocketServer.Route {

@@ -1,4 +1,5 @@
 import HypiWire
+import Logging
 import NIOCore
 
 /// The methods of the registry, by their names on the wire (specs/protocol.md, section 1).
@@ -27,6 +28,7 @@ enum Method: String {
         var roster: Roster
         var browser: DirectoryBrowser
         var spawner: Spawner
+        var logger: Logger
     }
 
     /// Does what a request asks for.

@@ -367,7 +367,7 @@ struct ConformanceTests {
             let agent = try await registry.peer()
             let name = String(repeating: "x", count: 200_000)
             _ = try await agent.result("register", Peer.node("a"))
-            for index in 0..<150 {
+            for index in 0..<250 {
                 _ = try await agent.result("update", ["id": "a", "name": .string(name), "tokens": .int(index)])
             }
             slow.resumeReading()

@@ -66,7 +66,10 @@ struct TargetChoice: Sendable {
     }
 
     private func agent(_ node: Node) throws -> AgentEndpoint {
-        AgentEndpoint(node: node, registry: try registry(), options: try client())
+        // A version 1 agent takes any frame it does not know for a prompt, our hello among them.
+        let isVersion2 = node.version != nil || node.startedAt != nil || node.activity != nil || node.tunnel != nil
+        guard isVersion2 else { throw AgentFault.oldAgent }
+        return AgentEndpoint(node: node, registry: try registry(), options: try client())
     }
 
     private func direct(_ text: String) throws -> AgentEndpoint {

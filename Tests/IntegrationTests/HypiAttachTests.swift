@@ -155,7 +155,7 @@ struct HypiAttachTests {
     func chaos() async throws {
         try await with(["HYPI_PI": Fixture.executable("pi-demo") + " --rate 1000"]) { fixture, url in
             let proxy = try await CuttingProxy.start(to: url, cuttingAfter: .milliseconds(200))
-            let result = try await fixture.run("hypi-attach", ["-p", "/long 2000", "\(proxy.url(for: url))"])
+            let result = try await fixture.run("hypi-attach", ["-p", "/long 4000", "\(proxy.url(for: url))"])
             let last = try await fixture.run("hypi-attach", ["--last", "\(url)"])
             #expect(result.exit == .status(0))
             #expect(result.output == last.output)
@@ -179,6 +179,79 @@ struct HypiAttachTests {
             #expect(try await fixture.run("hypi-attach", ["\(url)"]).exit == .status(64))
             #expect(try await fixture.run("hypi-attach", ["-p", " ", "\(url)"]).exit == .status(64))
             #expect(try await fixture.run("hypi-attach", ["-p", "x", "--last", "\(url)"]).exit == .status(64))
+        }
+    }
+
+    /// A hypivisor and agents in folders of these names, all of them ready.
+    private func withAgents(
+        _ folders: [String], rate: Int = 0, _ body: (Fixture, [String], TestProcess, WebSocketURL) async throws -> Void
+    ) async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let (hypivisor, url) = try await fixture.startHypivisor()
+        var ids: [String] = []
+        for folder in folders {
+            let agent = try await fixture.startAgent(
+                cwd: try fixture.makeFolder(folder),
+                environment: ["HYPI_PI": Fixture.executable("pi-demo") + " --rate \(rate)"])
+            ids.append(agent.id)
+        }
+        if !ids.isEmpty { _ = try await fixture.run("hypi-ls", ["--wait", "idle", "--timeout", "20"] + ids) }
+        try await body(fixture, ids, hypivisor, url)
+    }
+
+    @Test("without a target: the only agent, or a list and status 64, or none and status 1")
+    func noTarget() async throws {
+        try await withAgents([]) { fixture, _, _, _ in
+            let result = try await fixture.run("hypi-attach", ["-p", "x"])
+            #expect(result.exit == .status(1))
+        }
+        try await withAgents(["only"]) { fixture, _, _, _ in
+            let result = try await fixture.run("hypi-attach", ["-p", "x"])
+            #expect(result.exit == .status(0))
+        }
+        try await withAgents(["one", "two"]) { fixture, ids, _, _ in
+            let result = try await fixture.run("hypi-attach", ["-p", "x"])
+            #expect(result.exit == .status(64))
+            #expect(ids.allSatisfy { result.errors.contains($0) })
+        }
+    }
+
+    @Test("'-' talks to all nodes on standard input and prints one line for each")
+    func fanOut() async throws {
+        try await withAgents(["one", "two", "three"]) { fixture, ids, _, _ in
+            let nodes = try await fixture.run("hypi-ls", ["--json"]).output
+            let result = try await fixture.run("hypi-attach", ["-p", "hello all", "--jobs", "2", "-"], input: nodes)
+            #expect(result.exit == .status(0))
+            let lines = try result.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+            #expect(Set(lines.compactMap { $0["id"]?.string }) == Set(ids))
+            #expect(lines.allSatisfy { $0["text"]?.string?.contains("> hello all") == true && $0["error"] == nil })
+        }
+    }
+
+    @Test("two agents talk to each other through hypi-attach -p")
+    func agentsTalk() async throws {
+        try await withAgents(["asker", "teller"]) { fixture, _, _, _ in
+            _ = try await fixture.run("hypi-attach", ["-p", "the word is heron", "teller"])
+            let result = try await fixture.run(
+                "hypi-attach", ["-p", "!hypi-attach -p 'what was the word' teller | grep -c heron", "asker"])
+            #expect(result.exit == .status(0))
+            #expect(result.output.contains("`1`"))
+        }
+    }
+
+    @Test("an answer through a hypivisor that is killed and started again is whole")
+    func killedHypivisor() async throws {
+        try await withAgents(["project"], rate: 300) { fixture, ids, hypivisor, url in
+            let viewer = try fixture.start("hypi-attach", ["-p", "/long 900", ids[0]])
+            try await viewer.output.wait("a beginning") { bytes, _ in bytes.count > 100 }
+            hypivisor.signal(SIGKILL)
+            _ = try await hypivisor.waitForExit()
+            _ = try await fixture.startHypivisor(["--port", "\(url.port)"])
+            let result = try await viewer.finish(timeout: .seconds(60))
+            #expect(result.exit == .status(0))
+            let last = try await fixture.run("hypi-attach", ["--last", ids[0]])
+            #expect(result.output == last.output)
         }
     }
 }

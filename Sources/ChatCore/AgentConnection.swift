@@ -43,6 +43,10 @@ public actor AgentConnection {
     private var position: Position?
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(15))
     private var lostSince: ContinuousClock.Instant?
+    private var lossesBeforeWelcome = 0
+
+    /// Connections that may be lost before the first welcome came.
+    private static let attemptsForWelcome = 5
 
     /// A conversation that has not begun.
     ///
@@ -139,8 +143,9 @@ public actor AgentConnection {
 
     private func wait(after reason: String, _ error: any Error, _ handle: Handler) async throws {
         if isClosed { return }
-        // A server that never welcomed us has nothing to come back to.
-        guard position != nil else { throw error }
+        // A server that never welcomed us has nothing to come back to; a bad network deserves a few attempts.
+        lossesBeforeWelcome += position == nil ? 1 : 0
+        guard lossesBeforeWelcome < Self.attemptsForWelcome else { throw error }
         let since = lostSince ?? .now
         lostSince = since
         if let patience, ContinuousClock.now - since > patience { throw AgentFault.gone(reason: reason) }

@@ -92,11 +92,11 @@ struct HypiAttachTests {
     func timeout() async throws {
         try await with(["HYPI_PI": Fixture.executable("pi-demo") + " --rate 20"]) { fixture, url in
             let result = try await fixture.run(
-                "hypi-attach", ["-p", "/long 500", "--timeout", "0.5", "\(url)"])
+                "hypi-attach", ["-p", "/long 500", "--timeout", "4", "\(url)"])
             #expect(result.exit == .status(124))
-            #expect(result.errors.hasPrefix("hypi-attach: gave up after 0.5 seconds"))
+            #expect(result.errors.hasPrefix("hypi-attach: gave up after 4.0 seconds"))
             let busy = try await fixture.run(
-                "hypi-attach", ["--jsonl-in", "--timeout", "0.5", "\(url)"], input: #"{"id":1,"type":"get_state"}"#)
+                "hypi-attach", ["--jsonl-in", "--timeout", "4", "\(url)"], input: #"{"id":1,"type":"get_state"}"#)
             #expect(busy.output.contains(#""isStreaming":true"#))
         }
     }
@@ -159,7 +159,8 @@ struct HypiAttachTests {
             let last = try await fixture.run("hypi-attach", ["--last", "\(url)"])
             #expect(result.exit == .status(0))
             #expect(result.output == last.output)
-            #expect(proxy.cutCount >= 5)
+            // A machine under load makes fewer; without any the test would prove nothing.
+            #expect(proxy.cutCount >= 2)
             let all = try await fixture.run(
                 "hypi-attach", ["--jsonl-in", "\(url)"], input: #"{"id":1,"type":"get_messages"}"#)
             let messages = try JSON(parsing: String(all.output.split(separator: "\n")[0]))["data"]?["messages"]?.array

@@ -43,12 +43,27 @@ final class FakePi: PiInput {
     private var number = 0
     private var output = ByteBuffer()
 
-    init(isCumulative: Bool) {
+    private let commands: [String]
+    /// The types of all commands, in order.
+    private(set) var commandTypes: [String] = []
+    /// The newest command, but for questions.
+    private(set) var lastCommand: JSON?
+
+    init(isCumulative: Bool, commands: [String] = []) {
         self.isCumulative = isCumulative
+        self.commands = commands
     }
 
     func write(line: ByteBuffer) {
-        if let json = try? JSON(parsing: line) { unread.append(json) }
+        guard let json = try? JSON(parsing: line), let type = json["type"]?.string else { return }
+        unread.append(json)
+        commandTypes.append(type)
+        if !type.hasPrefix("get_") { lastCommand = json }
+    }
+
+    /// A new process has not been asked what its predecessor was.
+    func forgetUnread() {
+        unread = []
     }
 
     var isIdle: Bool {
@@ -90,7 +105,7 @@ final class FakePi: PiInput {
         case "get_messages":
             answeredMessagesQuestions += 1
             answer["data"] = ["messages": .array(messages.compactMap { try? JSON(parsing: $0) })]
-        case "get_commands": answer["data"] = ["commands": []]
+        case "get_commands": answer["data"] = ["commands": .array(commands.map { ["name": .string($0)] })]
         default: break
         }
         emit(.object(answer))

@@ -63,8 +63,16 @@ final class Stage: SessionHubDelegate {
         return stage
     }
 
-    init(isCumulative: Bool, replayBytes: Int, uiTimeout: TimeAmount? = nil, guards: GuardLimits = GuardLimits()) {
-        pi = FakePi(isCumulative: isCumulative)
+    /// How many runs have settled.
+    var settledCount: Int {
+        happenings.count { if case .settled = $0 { true } else { false } }
+    }
+
+    init(
+        isCumulative: Bool, replayBytes: Int, uiTimeout: TimeAmount? = nil, guards: GuardLimits = GuardLimits(),
+        commands: [String] = []
+    ) {
+        pi = FakePi(isCumulative: isCumulative, commands: commands)
         let configuration = SessionConfiguration(
             id: "test", boot: "boot", cwd: "/", replayBytes: replayBytes, uiTimeout: uiTimeout, guards: guards)
         var logger = Logger(label: "test")

@@ -1,0 +1,145 @@
+import Foundation
+import HypiNet
+import HypiTestSupport
+import HypiWire
+import Testing
+
+/// pi-socket as a Unix process.
+@Suite("pi-socket as a process") struct PiSocketProcessTests {
+    @Test("--stdio is a drop-in for pi --mode rpc, and others may watch") func stdio() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let process = try fixture.start(
+            "pi-socket", ["--stdio", "--port", "0", "--standalone", "--id", "embedded", "--pi", "pi-demo --rate 0"],
+            input: .pipe)
+        // Commands that come before pi is there wait for it, as they wait in pi's pipe.
+        process.send("{\"id\":[1],\"type\":\"get_state\"}\n{\"type\":\"prompt\",\"message\":\"hello\"}\nnot json\n")
+        try await process.output.wait("the end of the run") { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains("{\"type\":\"agent_settled\"}\n")
+        }
+        try await process.errors.wait("the ready line in the log") { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains("url=")
+        }
+        let log = process.errors.text
+        let url = try #require(
+            log.firstRange(of: "url=").map { String(log[$0.upperBound...].prefix { !$0.isWhitespace }) })
+        let viewer = try await Viewer(try #require(WebSocketURL(url)), token: try fixture.token())
+        let initState = try await viewer.frame("init_state") { $0["type"] == "init_state" }
+        #expect(initState["messages"]?.array?.count == 2)
+        process.send("{\"id\":2,\"type\":\"prompt\",\"message\":\"/ask confirm --keep\"}\n")
+        let dialog = try await viewer.frame("the dialog") { $0["method"] == "confirm" }
+        process.send(
+            "{\"type\":\"extension_ui_response\",\"id\":\(try #require(dialog["id"]).text),\"confirmed\":true}\n")
+        _ = try await viewer.frame("the answer") { $0["message"]?["role"] == "custom" }
+        // The last command has no LF and is done all the same.
+        process.send("{\"id\":\"last\",\"type\":\"get_messages\"}")
+        process.closeInput()
+        let end = try await process.finish()
+        #expect(end.exit == .status(0))
+        let lines = end.output.split(separator: "\n").map { (try? JSON(parsing: String($0))) ?? .null }
+        #expect(!lines.contains(.null))
+        let answers = lines.filter { $0["type"] == "response" }
+        #expect(answers.first { $0["id"] == [1] }?["command"] == "get_state")
+        #expect(answers.contains { $0["command"] == "parse" && $0["success"] == false })
+        #expect(answers.last?["id"] == "last")
+        // Our own questions and frames stay with us.
+        #expect(answers.count == 5)
+        #expect(!lines.contains { $0["type"] == "extension_ui_resolved" })
+    }
+
+    @Test("--detach prints the ready line, outlives its terminal's hang-up and stops when asked") func detach()
+        async throws
+    {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let run = try await fixture.run(
+            "pi-socket", ["--detach", "--standalone", "--port", "0", "--pi", "pi-demo --rate 0"])
+        #expect(run.exit == .status(0))
+        let ready = try JSON(parsing: run.output)
+        #expect(ready["event"] == "ready" && ready["cwd"]?.string == fixture.home)
+        let pid = pid_t(try #require(ready["pid"]?.int))
+        #expect(getsid(pid) == pid)
+        let url = try #require(ready["url"]?.string.flatMap { WebSocketURL($0) })
+        kill(pid, SIGHUP)
+        let viewer = try await Viewer(url, token: try fixture.token())
+        _ = try await viewer.frame("init_state") { $0["type"] == "init_state" }
+        // Signals are as a fresh process has them, whatever our threads block: pi-socket and pi hear SIGTERM.
+        let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+        #expect(status.contains("SigBlk:\t0000000000000000"))
+        viewer.send("/stop")
+        try await viewer.wait("the end") { $0.closure != nil }
+        #expect(viewer.frames.closure?.code == .goingAway)
+    }
+
+    @Test("pi inherits no descriptor but its three pipes") func descriptors() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let script = fixture.home + "/pi.sh"
+        try "ls -l /proc/$$/fd >\(fixture.home)/fds\nexec pi-demo --rate 0 \"$@\"\n"
+            .write(toFile: script, atomically: true, encoding: .utf8)
+        _ = try await fixture.startAgent(["--standalone", "--pi", "sh \(script)"])
+        let list = try String(contentsOfFile: fixture.home + "/fds", encoding: .utf8)
+        #expect(list.components(separatedBy: "pipe:[").count == 4, "\(list)")
+        #expect(!list.contains("socket:["), "\(list)")
+    }
+
+    @Test("hooks get the event on stdin and in the environment, one after the other") func hooks() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let log = fixture.home + "/events"
+        let script = fixture.home + "/hook.sh"
+        try "{ echo \"$HYPI_EVENT $HYPI_ID $HYPI_NAME $HYPI_CWD ${HYPI_MACHINE:+m}\"; cat; } >>\(log)\n"
+            .write(toFile: script, atomically: true, encoding: .utf8)
+        let agent = try await fixture.startAgent([
+            "--standalone", "--id", "hooked", "--name", "worker", "--hook", "sh \(script); exit 3",
+            "--pi", "pi-demo --rate 0",
+        ])
+        let viewer = try await Viewer(agent.url, token: try fixture.token())
+        viewer.send("hello")
+        _ = try await viewer.frame("the end of the run") { $0["type"] == "agent_settled" }
+        viewer.send("/ask confirm")
+        let dialog = try await viewer.frame("a dialog") { $0["method"] == "confirm" }
+        viewer.send(["type": "extension_ui_response", "id": dialog["id"] ?? .null, "confirmed": true])
+        _ = try await viewer.frame("the dialog's end") { $0["type"] == "extension_ui_resolved" }
+        kill(agent.process.pid, SIGTERM)
+        let end = try await agent.process.finish()
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map(String.init)
+        let heads = lines.filter { !$0.hasPrefix("{") }
+        #expect(
+            heads.map { $0.split(separator: " ").first.map(String.init) ?? "" }
+                == ["ready", "settled", "input-required", "exit"])
+        #expect(heads.allSatisfy { $0.hasSuffix("hooked worker \(fixture.home) m") })
+        let records = lines.filter { $0.hasPrefix("{") }.compactMap { try? JSON(parsing: $0) }
+        #expect(records.map { $0["event"]?.string } == ["ready", "settled", "input-required", "exit"])
+        #expect(records[2]["request"]?["method"] == "confirm")
+        #expect(records.allSatisfy { $0["node"]?["id"] == "hooked" })
+        // What the hook did with it is its affair; that it failed is said.
+        #expect(end.errors.contains("hook failed"))
+    }
+
+    @Test("--idle-exit ends an agent that nobody watches and that does nothing") func idleExit() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let agent = try await fixture.startAgent(["--standalone", "--idle-exit", "300ms", "--pi", "pi-demo --rate 0"])
+        #expect(try await agent.process.waitForExit() == .status(0))
+    }
+
+    @Test("a run that takes longer than --max-turn is stopped, and goes on when a person says so")
+    func maxTurn() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let agent = try await fixture.startAgent(["--standalone", "--max-turn", "300ms", "--pi", "pi-demo --rate 0"])
+        let viewer = try await Viewer(agent.url, token: try fixture.token())
+        viewer.send("/hang")
+        let trip = try await viewer.frame("the guard") { $0["type"] == "guard" }
+        #expect(trip["guard"] == "max-turn")
+        _ = try await viewer.frame("the end of the run") { $0["type"] == "agent_settled" }
+        viewer.send("refused")
+        let refusal = try await viewer.frame("a refusal") { $0["type"] == "response" && $0["success"] == false }
+        #expect(refusal["error"]?.string?.contains("resume") == true)
+        let before = viewer.frames.all.count
+        viewer.send(["type": "resume"])
+        viewer.send("hello")
+        _ = try await viewer.frame("another run", from: before) { $0["type"] == "agent_settled" }
+    }
+}

@@ -1,0 +1,241 @@
+import Foundation
+import HypiNet
+import HypiWire
+import NIOCore
+import NIOEmbedded
+import PiAdapter
+import Testing
+
+@testable import PiSocketCore
+
+/// Rules of the hub that need no socket and no process.
+@Suite("SessionHub") struct SessionHubTests {
+    /// A viewer that reads everything at once.
+    private final class Reader {
+        let viewer: PiSocketCore.Viewer
+        let connection: FakeConnection
+        private(set) var frames: [JSON] = []
+
+        init(_ stage: Stage, hello: JSONObject? = nil) {
+            viewer = PiSocketCore.Viewer(
+                id: stage.hub.nextViewerID(), hub: stage.hub, entry: hello == nil ? .viewport : .session)
+            connection = FakeConnection(viewer)
+            viewer.begin(connection)
+            guard let hello else { return }
+            var frame: JSONObject = ["type": "hello", "protocolVersion": 1, "clientId": "c"]
+            for member in hello.members { frame[member.key] = member.value }
+            send(.object(frame), stage)
+        }
+
+        func send(_ json: JSON, _ stage: Stage) {
+            ViewerFrames.receive(Message(isText: true, payload: json.buffer), from: viewer, stage.hub)
+        }
+
+        func read() -> [JSON] {
+            frames += connection.read(1 << 30).map { (try? JSON(parsing: $0)) ?? .null }
+            return frames
+        }
+    }
+
+    private func line(_ stage: Stage, _ text: String) {
+        stage.hub.received(ByteBuffer(string: text + "\n"))
+    }
+
+    @Test("a dialog that nobody is there to answer is cancelled after --ui-timeout, and not while somebody is")
+    func uiTimeout() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20, uiTimeout: .seconds(10))
+        stage.settle()
+        let reader = Reader(stage)
+        line(stage, "{\"type\":\"extension_ui_request\",\"id\":7,\"method\":\"confirm\",\"title\":\"?\"}")
+        #expect(stage.activity == .inputRequired)
+        stage.loop.advanceTime(by: .seconds(60))
+        #expect(stage.activity == .inputRequired)
+        reader.connection.lose()
+        stage.loop.advanceTime(by: .seconds(9))
+        #expect(stage.activity == .inputRequired)
+        stage.loop.advanceTime(by: .seconds(2))
+        #expect(stage.activity == .idle)
+        #expect(stage.pi.lastCommand == ["type": "extension_ui_response", "id": 7, "cancelled": true])
+    }
+
+    @Test("a dialog's own timeout closes it, however absurd it is")
+    func ownTimeout() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        line(stage, "{\"type\":\"extension_ui_request\",\"id\":\"a\",\"method\":\"select\",\"timeout\":1000}")
+        line(
+            stage,
+            "{\"type\":\"extension_ui_request\",\"id\":\"b\",\"method\":\"select\",\"timeout\":9223372036854775807}")
+        line(stage, "{\"type\":\"extension_ui_request\",\"id\":\"c\",\"method\":\"select\",\"timeout\":-5}")
+        stage.loop.advanceTime(by: .seconds(2))
+        #expect(stage.hub.dialogs.open.map(\.id) == ["b"])
+    }
+
+    @Test("a dialog of a kind that we do not know can be answered once") func strangeDialog() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        line(stage, "{\"type\":\"extension_ui_request\",\"id\":\"x\",\"method\":\"colour\"}")
+        #expect(stage.activity == .idle)
+        stage.hub.answerDialog(["type": "extension_ui_response", "id": "x", "value": "red"])
+        #expect(stage.pi.lastCommand?["value"] == "red")
+        stage.hub.answerDialog(["type": "extension_ui_response", "id": "x", "value": "blue"])
+        #expect(stage.pi.lastCommand?["value"] == "red")
+    }
+
+    @Test("a run has settled when no retry follows it, and once") func settles() {
+        let stage = Stage(isCumulative: true, replayBytes: 1 << 20)
+        stage.settle()
+        for type in ["agent_start", "agent_end", "auto_retry_start", "agent_start", "agent_end"] {
+            line(stage, "{\"type\":\"\(type)\"}")
+            stage.loop.advanceTime(by: .milliseconds(50))
+        }
+        #expect(stage.settledCount == 0)
+        stage.loop.advanceTime(by: .milliseconds(200))
+        #expect(stage.settledCount == 1)
+        stage.loop.advanceTime(by: .seconds(5))
+        #expect(stage.settledCount == 1)
+    }
+
+    @Test("a guard that trips aborts, refuses what waits, and lasts over a restart of pi until a person resumes")
+    func guards() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20, guards: GuardLimits(repeats: 2))
+        stage.settle()
+        let reader = Reader(stage)
+        stage.settle()
+        line(stage, "{\"type\":\"agent_start\"}")
+        for id in ["a", "b"] {
+            line(
+                stage,
+                "{\"type\":\"tool_execution_start\",\"toolCallId\":\"\(id)\",\"toolName\":\"bash\",\"args\":{\"x\":1}}")
+            line(stage, "{\"type\":\"tool_execution_end\",\"toolCallId\":\"\(id)\",\"isError\":true}")
+        }
+        #expect(stage.pi.lastCommand?["type"] == "abort")
+        #expect(stage.activity == .blocked)
+        #expect(reader.read().contains { $0["type"] == "guard" && $0["guard"] == "max-repeats" })
+        stage.hub.piExited(PiExit(code: 1, lastWords: ""), isRestarting: true)
+        stage.hub.started(stage.pi)
+        stage.settle()
+        #expect(stage.activity == .blocked)
+        reader.send(["type": "command", "payload": ["type": "prompt", "message": "x"]], stage)
+        #expect(reader.read().last?["success"] == false)
+        reader.send(["type": "resume"], stage)
+        #expect(stage.activity == .idle)
+    }
+
+    @Test("a limit of cost trips once it is passed, and again when as much has been spent after a resume") func cost() {
+        var guards = GuardSet(GuardLimits(cost: 1))
+        #expect(guards.apply(cost: 0.9) == nil)
+        #expect(guards.apply(cost: 1.1)?.name == "max-cost")
+        guards.resume()
+        #expect(guards.apply(cost: 2.0) == nil)
+        #expect(guards.apply(cost: 2.2)?.name == "max-cost")
+    }
+
+    @Test("pi's tools are asked for through the extension, and nobody sees it") func tools() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20, commands: ["hyper-pi-tools", "other"])
+        stage.settle()
+        let early = Reader(stage)
+        stage.settle()
+        #expect(stage.pi.commandTypes.contains("prompt"))
+        line(
+            stage,
+            "{\"type\":\"extension_ui_request\",\"id\":\"n\",\"method\":\"notify\",\"message\":"
+                + "\"hyper-pi-tools:[{\\\"name\\\":\\\"bash\\\",\\\"description\\\":\\\"Runs\\\"}]\"}")
+        let late = Reader(stage)
+        stage.settle()
+        #expect(late.read()[0]["tools"] == [["name": "bash", "description": "Runs"]])
+        #expect(late.read()[0]["commands"] == [["name": "other"]])
+        #expect(early.read().map { $0["type"] } == ["init_state"])
+        late.send(["type": "list_commands"], stage)
+        #expect(late.read().last?["commands"]?.array?.compactMap { $0["name"]?.string } == ["/other"])
+    }
+
+    @Test("a pi without the extension is not asked for its tools") func noTools() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20, commands: ["other"])
+        stage.settle()
+        #expect(!stage.pi.commandTypes.contains("prompt"))
+    }
+
+    @Test("lines that are no records are skipped; what stands around them arrives") func noise() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let reader = Reader(stage)
+        stage.settle()
+        for text in [
+            "noise", "", "[1,2]", "{\"a\":", "7", "{\"type\":\"first\"}\r", "\u{FEFF}{}", "{\"type\":\"second\"}",
+        ] {
+            line(stage, text)
+        }
+        stage.hub.received(ByteBuffer(bytes: [0x7B, 0xFF, 0x7D, 0x0A]))
+        stage.hub.received(ByteBuffer(string: "{\"type\":\"third\"}"))
+        stage.hub.outputEnded()
+        #expect(reader.read().dropFirst().map { $0["type"]?.string } == ["first", "second", "third"])
+    }
+
+    @Test("a record of 64 MiB arrives whole and in linear time; a longer one is dropped") func large() throws {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let reader = Reader(stage)
+        stage.settle()
+        _ = reader.read()
+        let head = "{\"type\":\"large\",\"text\":\""
+        let record = ByteBuffer(
+            string: head + String(repeating: "x", count: Limits.recordBytes - head.utf8.count - 2) + "\"}")
+        let start = clock()
+        feed(stage, record)
+        // One byte more than the limit, and no JSON: its length alone says that it is dropped.
+        feed(stage, ByteBuffer(repeating: UInt8(ascii: "x"), count: Limits.recordBytes + 1))
+        line(stage, "{\"type\":\"after\"}")
+        // Processor time, since others use the machine; quadratic work would be a thousand times the bytes.
+        #expect(Double(clock() - start) / Double(CLOCKS_PER_SEC) < 30)
+        let frames = reader.connection.read(1 << 30) + reader.connection.read(1 << 30)
+        #expect(frames.map(\.readableBytes).reduce(0, +) == Limits.recordBytes + "{\"type\":\"after\"}".utf8.count)
+        #expect(frames.last == ByteBuffer(string: "{\"type\":\"after\"}"))
+    }
+
+    /// A line, in the pieces that a pipe brings.
+    private func feed(_ stage: Stage, _ line: ByteBuffer) {
+        var rest = line
+        while let piece = rest.readSlice(length: min(65536, rest.readableBytes)), piece.readableBytes > 0 {
+            stage.hub.received(piece)
+        }
+        stage.hub.received(ByteBuffer(string: "\n"))
+    }
+
+    @Test("viewers that wait while pi restarts get their snapshot from the new one") func restart() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let first = Reader(stage)
+        stage.hub.piExited(PiExit(signal: 9, lastWords: "x"), isRestarting: true)
+        let second = Reader(stage, hello: [:])
+        #expect(first.read().isEmpty && second.read().isEmpty)
+        stage.pi.forgetUnread()
+        stage.hub.started(stage.pi)
+        stage.settle()
+        #expect(first.read().first?["type"] == "init_state")
+        #expect(second.read().first?["type"] == "welcome")
+    }
+
+    @Test("a client of an unknown version, or without a name, is told why") func hello() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        let old = Reader(stage, hello: ["protocolVersion": 99])
+        #expect(old.read().last?["code"] == "INCOMPATIBLE_PROTOCOL")
+        let nameless = Reader(stage, hello: ["clientId": ""])
+        #expect(nameless.read().last?["code"] == "INVALID_HELLO")
+        #expect(nameless.connection.isClosedByServer)
+    }
+
+    @Test("tool output in the delta form comes at most ten times a second, and its last state always")
+    func toolUpdates() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let reader = Reader(stage, hello: ["stream": "delta"])
+        stage.settle()
+        for number in 1...1000 {
+            line(stage, "{\"type\":\"tool_execution_update\",\"toolCallId\":\"t\",\"partialResult\":\(number)}")
+        }
+        #expect(reader.read().count { $0["payload"]?["partialResult"] != nil } == 1)
+        stage.loop.advanceTime(by: .seconds(1))
+        #expect(reader.read().compactMap { $0["payload"]?["partialResult"]?.int } == [1, 1000])
+    }
+}

@@ -72,7 +72,8 @@ let package = Package(
         library("PiAdapter", ["HypiWire", nioCore]),
         library(
             "HypiNet", ["HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
-        library("HypiTool", ["HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
+        library(
+            "HypiTool", ["CPlatform", "HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
             "HypivisorCore",
             ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess, system]),
@@ -111,11 +112,19 @@ let package = Package(
         .executableTarget(
             name: "pi-replay", dependencies: ["HypiWire", nioCore], path: "Tests/Support/pi-replay",
             swiftSettings: strict),
+        .executableTarget(
+            name: "registry-load",
+            dependencies: ["HypiTool", "HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
+            path: "Tests/Support/registry-load", swiftSettings: strict),
         tests("PiAdapterTests", ["PiAdapter", "HypiWire", nioCore]),
         tests(
             "PiSocketCoreTests",
             ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioEmbedded, nioPosix]),
         tests("IntegrationTests", ["pi-replay", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
+            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioPosix]),
+        tests(
+            "IntegrationTests",
+            ["pi-replay", "registry-load", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]
 )

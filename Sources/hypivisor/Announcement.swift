@@ -29,10 +29,16 @@ struct Announcement {
         } catch {
             logger.warning("cannot announce the URL", metadata: ["file": "\(error.path)", "why": "\(error.reason)"])
         }
+        do {
+            try StandardOutput.write(record: [
+                "event": "ready", "url": .string("\(url)"), "port": .int(hypivisor.port), "pid": .int(getpid()),
+            ])
+        } catch {
+            // We are about to end: nobody may be sent here.
+            takeBack()
+            throw error
+        }
         logger.info("Hypivisor online", metadata: ["url": "\(url)"])
-        try StandardOutput.write(record: [
-            "event": "ready", "url": .string("\(url)"), "port": .int(hypivisor.port), "pid": .int(getpid()),
-        ])
         Systemd.notify("READY=1", socket: serviceSocket)
     }
 

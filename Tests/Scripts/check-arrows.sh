@@ -7,7 +7,7 @@ allowed="
 HypiWire:
 PiAdapter: HypiWire
 HypiNet: HypiWire
-HypiTool: HypiNet HypiWire
+HypiTool: CPlatform HypiNet HypiWire
 HypivisorCore: CPlatform HypiNet HypiWire
 PiSocketCore: CPlatform HypiNet HypiWire PiAdapter
 ChatCore: CPlatform CReadline HypiNet HypiWire PiAdapter

@@ -1,0 +1,16 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+/// Fills standard input, output and error where whoever started us has closed them.
+///
+/// Otherwise the next file or socket would take the number, and a log line would end up in somebody's connection.
+/// What is put there can be read and is empty; writing to it fails, as writing to a closed descriptor does. It happens
+/// before everything else, because the Swift runtime opens descriptors of its own before main.
+__attribute__((constructor(101))) static void fill_standard_descriptors(void) {
+    int descriptor;
+    // open takes the lowest free number, so each one that is missing is filled in turn.
+    do {
+        descriptor = open("/dev/null", O_RDONLY);
+    } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor >= 0) close(descriptor);
+}

@@ -53,16 +53,36 @@ public enum Detach {
         var ends: [CInt] = [-1, -1]
         guard hypi_pipe(&ends) == 0 else { throw Fault(action: "make a pipe", code: errno) }
         defer { close(ends[0]) }
+        let interruptions = try catchInterruptions()
         let pid: pid_t
         do {
             defer { close(ends[1]) }
             pid = try spawn(executable, arguments, report: ends[1], logFile)
         }
-        guard let report = readReport(ends[0]) else {
-            kill(pid, SIGTERM)
+        switch readReport(ends[0], interruptions: interruptions[0]) {
+        case .line(let report): return outcome(report, pid, logFile)
+        case .late:
+            abandon(pid, ends[0])
             return .failed(status: 69, message: "pi did not answer within \(reportSeconds) s; see \(logFile)")
+        case .interrupted(let signal):
+            abandon(pid, ends[0])
+            return .failed(status: 128 + signal, message: "stopped by signal \(signal) before pi had answered")
         }
-        return outcome(report, pid, logFile)
+    }
+
+    /// Makes the signals that would end us readable: who does not want to wait any longer does not want the bridge.
+    private static func catchInterruptions() throws(Fault) -> [CInt] {
+        var ends: [CInt] = [-1, -1]
+        guard hypi_pipe(&ends) == 0 else { throw Fault(action: "make a pipe", code: errno) }
+        for signal in [SIGTERM, SIGINT, SIGHUP] { _ = hypi_forward_signal(signal, ends[1]) }
+        return ends
+    }
+
+    /// Ends a bridge that is not up; a second signal tells it not to wait for a pi that hangs.
+    private static func abandon(_ pid: pid_t, _ report: CInt) {
+        kill(pid, SIGTERM)
+        var request = pollfd(fd: report, events: Int16(POLLIN), revents: 0)
+        if poll(&request, 1, 300) == 0 { kill(pid, SIGTERM) }
     }
 
     /// Reports that the bridge is up, and lets go of the pipe.
@@ -120,24 +140,36 @@ public enum Detach {
         return pid
     }
 
-    /// The first line of the pipe; `nil` if none came in time.
-    private static func readReport(_ descriptor: CInt) -> [UInt8]? {
+    /// What waiting for the report came to.
+    private enum Wait {
+        /// The first line, or what there was of it when the process ended.
+        case line([UInt8])
+        /// It did not come in time.
+        case late
+        /// A signal came first.
+        case interrupted(CInt)
+    }
+
+    private static func readReport(_ descriptor: CInt, interruptions: CInt) -> Wait {
         var line: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         let deadline = ContinuousClock.now + .seconds(reportSeconds)
         while !line.contains(UInt8(ascii: "\n")) {
             let left = deadline - ContinuousClock.now
-            guard left > .zero else { return nil }
-            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard left > .zero else { return .late }
+            var requests = [descriptor, interruptions].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000
-            let ready = poll(&request, 1, CInt(max(1, milliseconds)))
-            if ready < 0, errno != EINTR { return nil }
+            let ready = poll(&requests, 2, CInt(max(1, milliseconds)))
+            if ready < 0, errno != EINTR { return .late }
             guard ready > 0 else { continue }
+            guard requests[0].revents != 0 else {
+                return .interrupted(read(interruptions, &buffer, 1) == 1 ? CInt(buffer[0]) : SIGTERM)
+            }
             let count = read(descriptor, &buffer, buffer.count)
-            if count == 0 { return line }
+            if count == 0 { return .line(line) }
             if count > 0 { line += buffer[..<count] }
         }
-        return Array(line.prefix { $0 != UInt8(ascii: "\n") })
+        return .line(Array(line.prefix { $0 != UInt8(ascii: "\n") }))
     }
 
     private static func outcome(_ report: [UInt8], _ pid: pid_t, _ logFile: String) -> Outcome {

@@ -51,6 +51,9 @@ struct HypivisorOptions: ParsableArguments {
     @Option(help: ArgumentHelp("What starts an agent, instead of 'pi-socket'.", valueName: "command"))
     var spawnCommand: String?
 
+    @Option(help: .hidden)
+    var spawnTimeout: TimeSpan?
+
     @Flag(help: "Print roster events as JSON lines on standard output.")
     var printEvents = false
 
@@ -115,6 +118,7 @@ struct HypivisorOptions: ParsableArguments {
             command: SpawnCommand.find(spawnCommand, path: environment["PATH"]), environment: environment.all)
         spawning.isEnabled = !noSpawn
         spawning.agentLimit = maxAgents
+        if let spawnTimeout { spawning.startTime = spawnTimeout.duration }
         if let token {
             let file = try source.file().map(SpawnCommand.absolute)
             spawning.tokenVariable = file.map { ["HYPI_TOKEN_FILE": $0] } ?? ["HYPI_TOKEN": token.secret]

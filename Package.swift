@@ -102,7 +102,16 @@ let package = Package(
             name: "HypiTestSupport",
             dependencies: ["CTerminal", "HypiNet", "HypiWire", nioConcurrency, nioCore, nioPosix],
             path: "Tests/HypiTestSupport", swiftSettings: strict),
+        .executableTarget(
+            name: "ws-echo", dependencies: ["HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
+            path: "Tests/Support/ws-echo", swiftSettings: strict),
         tests("HypiWireTests", ["HypiWire", nioCore]),
+        tests(
+            "HypiNetTests",
+            [
+                "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded, nioHTTP,
+                nioPosix,
+            ]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(

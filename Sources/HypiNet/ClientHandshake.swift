@@ -12,11 +12,18 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         case waiting
         /// The server refuses; its words are collected up to a bound.
         case refused(status: Int, words: String)
-        /// The server's head agreed; the socket comes at the end of the response.
-        case accepted
-        /// Whatever comes now are bytes of frames, kept until the HTTP decoder has gone.
+        /// The server agreed, and the pipeline is being rebuilt.
+        case switching
         case done
     }
+
+    private struct Codec {
+        var valve: HeadValve
+        var encoder: HTTPRequestEncoder
+        var decoder: ByteToMessageHandler<HTTPResponseDecoder>
+    }
+
+    private static let wordBytes = 512
 
     private let url: WebSocketURL
     private let options: WebSocketClient.Options
@@ -24,28 +31,26 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
     private let opened: EventLoopPromise<Void>
     private let makeEndpoint: @Sendable () -> any WebSocketEndpoint
     private let key = NIOWebSocketClientUpgrader.randomRequestKey()
-    private let codec: (encoder: HTTPRequestEncoder, decoder: ByteToMessageHandler<HTTPResponseDecoder>)
+    private let codec: Codec
     private var state = State.waiting
     private var timer: Scheduled<Void>?
-    private var early: [NIOAny] = []
 
-    /// The pipeline of a connection that is about to shake hands.
-    static func handlers(
-        url: WebSocketURL, options: WebSocketClient.Options, deadline: NIODeadline, opened: EventLoopPromise<Void>,
-        makeEndpoint: @escaping @Sendable () -> any WebSocketEndpoint
-    ) throws -> [any ChannelHandler] {
-        let encoder = HTTPRequestEncoder()
-        let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
+    /// Starts the handshake on a connected channel; `opened` is completed whatever happens.
+    static func start(
+        on channel: any Channel, url: WebSocketURL, options: WebSocketClient.Options, deadline: NIODeadline,
+        opened: EventLoopPromise<Void>, makeEndpoint: @escaping @Sendable () -> any WebSocketEndpoint
+    ) throws {
+        let codec = Codec(
+            valve: HeadValve(), encoder: HTTPRequestEncoder(),
+            decoder: ByteToMessageHandler(HTTPResponseDecoder()))
         let handshake = ClientHandshake(
-            url: url, options: options, deadline: deadline, opened: opened, makeEndpoint: makeEndpoint,
-            codec: (encoder, decoder))
-        return [encoder, decoder, handshake]
+            url: url, options: options, deadline: deadline, opened: opened, makeEndpoint: makeEndpoint, codec: codec)
+        try channel.pipeline.syncOperations.addHandlers([codec.valve, codec.encoder, codec.decoder, handshake])
     }
 
     private init(
         url: WebSocketURL, options: WebSocketClient.Options, deadline: NIODeadline, opened: EventLoopPromise<Void>,
-        makeEndpoint: @escaping @Sendable () -> any WebSocketEndpoint,
-        codec: (encoder: HTTPRequestEncoder, decoder: ByteToMessageHandler<HTTPResponseDecoder>)
+        makeEndpoint: @escaping @Sendable () -> any WebSocketEndpoint, codec: Codec
     ) {
         self.url = url
         self.options = options
@@ -55,10 +60,54 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         self.codec = codec
     }
 
-    func channelActive(context: ChannelHandlerContext) {
+    func handlerAdded(context: ChannelHandlerContext) {
         timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
+            if case .refused = self.state { self.finishRefusal(context) }
             self.fail(.timedOut(self.url), context)
         }
+        let target = url.path + (url.query.map { "?" + $0 } ?? "")
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target, headers: requestHeaders)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    /// The pipeline goes down: whoever waits must hear of it on every path.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        opened.fail(ConnectError.unreachable(url, reason: Self.endedEarly))
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch state {
+        case .waiting:
+            if case .head(let head) = unwrapInboundIn(data) { receive(head, context) }
+        case .refused(let status, let words):
+            switch unwrapInboundIn(data) {
+            case .head: break
+            case .body(let bytes): collect(bytes, status, words)
+            case .end: finishRefusal(context)
+            }
+        case .switching, .done: break
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if case .refused = state { finishRefusal(context) }
+        fail(.unreachable(url, reason: Self.endedEarly), context)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is HTTPParserError || error is HeadValve.Fault {
+            fail(.notWebSocket(url), context)
+        } else {
+            fail(.unreachable(url, reason: TransportFault.reason(error)), context)
+        }
+    }
+
+    private static let endedEarly = "the connection ended during the handshake"
+
+    private var requestHeaders: HTTPHeaders {
         var headers: HTTPHeaders = [
             "Host": url.authority, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key,
             "Sec-WebSocket-Version": "13", "User-Agent": "hyper-pi/\(Version.current)",
@@ -67,99 +116,81 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
             headers.add(name: "Sec-WebSocket-Protocol", value: options.subprotocols.joined(separator: ", "))
         }
         if let token = options.token { headers.add(name: "Authorization", value: "Bearer \(token.secret)") }
-        let target = url.path + (url.query.map { "?" + $0 } ?? "")
-        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target, headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        context.fireChannelActive()
+        return headers
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .done = state {
-            early.append(data)
-            return
-        }
-        switch unwrapInboundIn(data) {
-        case .head(let head): receive(head)
-        case .body(let bytes): collect(bytes)
-        case .end: finish(context)
-        }
-    }
+    // MARK: The answer
 
-    func channelInactive(context: ChannelHandlerContext) {
-        if case .refused = state { finish(context) }
-        fail(.unreachable(url, reason: "the connection ended during the handshake"), context)
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError {
-            fail(.notWebSocket(url), context)
-        } else {
-            fail(.unreachable(url, reason: TransportFault.reason(error)), context)
-        }
-    }
-
-    private func receive(_ head: HTTPResponseHead) {
-        let upgrader = NIOWebSocketClientUpgrader(requestKey: key) { channel, _ in
-            channel.eventLoop.makeSucceededVoidFuture()
-        }
+    private func receive(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
         guard head.status == .switchingProtocols else {
+            codec.valve.rest = .passed
             state = .refused(status: Int(head.status.code), words: "")
             return
         }
-        let chosen = head.headers.first(name: "sec-websocket-protocol")
-        let isOffered = chosen.map(options.subprotocols.contains) ?? true
-        let isRight = upgrader.shouldAllowUpgrade(upgradeResponse: head) && isOffered
-        state = isRight ? .accepted : .refused(status: 0, words: "")
+        guard isAgreement(head) else { return fail(.notWebSocket(url), context) }
+        state = .switching
+        // The codec goes first: it would choke on the frames that an endpoint may send as soon as it is made.
+        let pipeline = context.pipeline.syncOperations
+        _ = pipeline.removeHandler(codec.encoder)
+        pipeline.removeHandler(codec.decoder).assumeIsolated().whenComplete { _ in self.becomeWebSocket(context) }
     }
 
-    private func collect(_ bytes: ByteBuffer) {
-        guard case .refused(let status, let words) = state, words.utf8.count < 512 else { return }
-        let text = String(decoding: bytes.readableBytesView.prefix(512), as: UTF8.self)
+    /// Whether the server agreed to what we asked for and to nothing else (RFC 6455 section 4.1).
+    private func isAgreement(_ head: HTTPResponseHead) -> Bool {
+        let upgrader = NIOWebSocketClientUpgrader(requestKey: key) { channel, _ in
+            channel.eventLoop.makeSucceededVoidFuture()
+        }
+        let chosen = head.headers["sec-websocket-protocol"]
+        return codec.valve.isHeadThrough && head.headers.asksForWebSocket
+            && upgrader.shouldAllowUpgrade(upgradeResponse: head)
+            && head.headers["sec-websocket-extensions"].isEmpty
+            && chosen.count <= 1 && chosen.allSatisfy(options.subprotocols.contains)
+    }
+
+    private func collect(_ bytes: ByteBuffer, _ status: Int, _ words: String) {
+        guard words.utf8.count < Self.wordBytes else { return }
+        let text = String(decoding: bytes.readableBytesView.prefix(Self.wordBytes), as: UTF8.self)
         state = .refused(status: status, words: words + text.withoutControlCharacters)
     }
 
-    private func finish(_ context: ChannelHandlerContext) {
-        switch state {
-        case .accepted: becomeWebSocket(context)
-        case .refused(status: 0, _): fail(.notWebSocket(url), context)
-        case .refused(let status, let words): fail(.refused(url, status: status, message: words), context)
-        case .waiting, .done: break
-        }
+    private func finishRefusal(_ context: ChannelHandlerContext) {
+        guard case .refused(let status, let words) = state else { return }
+        fail(.refused(url, status: status, message: words), context)
     }
 
     private func becomeWebSocket(_ context: ChannelHandlerContext) {
-        state = .done
         timer?.cancel()
+        guard case .switching = state, context.channel.isActive else {
+            return fail(.unreachable(url, reason: Self.endedEarly), context)
+        }
         let pipeline = context.pipeline.syncOperations
-        _ = pipeline.removeHandler(codec.encoder)
-        // The decoder looks at what is written as well, and it is still busy with the response: the endpoint, which may
-        // write at once, comes when the decoder has gone.
-        pipeline.removeHandler(codec.decoder).assumeIsolated().whenComplete { _ in self.addSocket(context) }
-    }
-
-    private func addSocket(_ context: ChannelHandlerContext) {
         let endpoint = makeEndpoint()
         let socket = WebSocket(role: .client, options: options.socket, channel: context.channel, endpoint: endpoint)
         do {
-            try context.pipeline.syncOperations.addHandler(socket, position: .after(self))
+            try pipeline.addHandler(socket, position: .after(self))
         } catch {
-            opened.fail(ConnectError.unreachable(url, reason: TransportFault.reason(error)))
-            context.close(promise: nil)
-            return
+            return fail(.unreachable(url, reason: TransportFault.reason(error)), context)
         }
+        state = .done
         opened.succeed()
-        for data in early { context.fireChannelRead(data) }
-        early = []
-        _ = context.pipeline.syncOperations.removeHandler(context: context)
+        _ = pipeline.removeHandler(context: context)
+        _ = pipeline.removeHandler(codec.valve)
     }
 
     private func fail(_ error: ConnectError, _ context: ChannelHandlerContext) {
         if case .done = state { return }
         state = .done
+        codec.valve.rest = .dropped
         timer?.cancel()
         opened.fail(error)
         context.close(promise: nil)
+    }
+}
+
+extension HTTPHeaders {
+    /// Whether both fields of RFC 6455 section 4.1 and 4.2.1 are there.
+    var asksForWebSocket: Bool {
+        self[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+            && self[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
     }
 }

@@ -6,15 +6,20 @@ import NIOHTTP1
 /// What every connection of one server goes through: the count, the policy, the routes.
 final class ConnectionGate: Sendable {
     let policy: HandshakePolicy
+    let handshakeTimeout: TimeAmount
     let route: @Sendable (HandshakeRequest) -> WebSocketServer.Route
     let refusals = RefusalLog()
     private let limit: Int
     /// A lock, because connections come and go on every loop.
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
 
-    init(limit: Int, policy: HandshakePolicy, route: @escaping @Sendable (HandshakeRequest) -> WebSocketServer.Route) {
-        self.limit = limit
-        self.policy = policy
+    init(
+        _ configuration: WebSocketServer.Configuration,
+        route: @escaping @Sendable (HandshakeRequest) -> WebSocketServer.Route
+    ) {
+        limit = configuration.connectionLimit
+        policy = configuration.policy
+        handshakeTimeout = configuration.handshakeTimeout
         self.route = route
     }
 
@@ -26,12 +31,10 @@ final class ConnectionGate: Sendable {
             return channels.count > limit
         }
         channel.closeFuture.whenComplete { [channels] _ in channels.withLockedValue { $0[key] = nil } }
-        let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
-        let encoder = HTTPResponseEncoder()
-        let headLimit = RequestHeadLimit()
-        let handshake = HandshakeHandler(
-            gate: self, isFull: isFull, codec: .init(headLimit: headLimit, decoder: decoder, encoder: encoder))
-        try channel.pipeline.syncOperations.addHandlers([headLimit, decoder, encoder, handshake])
+        let codec = HandshakeHandler.Codec(
+            valve: HeadValve(), decoder: ByteToMessageHandler(HTTPRequestDecoder()), encoder: HTTPResponseEncoder())
+        let handshake = HandshakeHandler(gate: self, isFull: isFull, codec: codec)
+        try channel.pipeline.syncOperations.addHandlers([codec.valve, codec.decoder, codec.encoder, handshake])
     }
 }
 
@@ -54,26 +57,4 @@ extension ConnectionGate {
 /// The server stops: every connection closes with these words.
 struct ServerStop: Sendable {
     var closure: Closure
-}
-
-/// Ends a connection whose request head grows beyond ``Limits/requestHeadBytes``.
-final class RequestHeadLimit: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private var byteCount = 0
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        byteCount += unwrapInboundIn(data).readableBytes
-        guard byteCount <= Limits.requestHeadBytes else {
-            context.fireErrorCaught(HandshakeFault.headTooLong)
-            return
-        }
-        context.fireChannelRead(data)
-    }
-}
-
-/// Why a handshake is answered with 400.
-enum HandshakeFault: Error {
-    case headTooLong
 }

@@ -13,16 +13,15 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// The handlers that go when the WebSocket comes.
     struct Codec {
-        var headLimit: RequestHeadLimit
+        var valve: HeadValve
         var decoder: ByteToMessageHandler<HTTPRequestDecoder>
         var encoder: HTTPResponseEncoder
     }
 
     private enum State {
         case waiting
-        /// The head was accepted; the upgrade happens at the end of the request.
-        case accepted(HTTPRequestHead, HandshakeRequest, Acceptance)
-        case upgrading
+        /// The answer is 101, and the pipeline is being rebuilt.
+        case switching
         case answered
     }
 
@@ -37,8 +36,6 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let codec: Codec
     private var state = State.waiting
     private var deadline: Scheduled<Void>?
-    /// Bytes the client sent behind its request, before the WebSocket was in place.
-    private var early: [NIOAny] = []
 
     init(gate: ConnectionGate, isFull: Bool, codec: Codec) {
         self.gate = gate
@@ -47,9 +44,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Limits.handshakeSeconds)) {
-            context.close(promise: nil)
-        }
+        closeAfter(gate.handshakeTimeout, context)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -62,67 +57,59 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .upgrading = state {
-            early.append(data)
-            return
-        }
-        switch unwrapInboundIn(data) {
-        case .head(let head): receive(head, context)
-        case .body: if case .accepted = state { answer(.badRequest, context) }
-        case .end:
-            if case .accepted(let head, let request, let acceptance) = state {
-                upgrade(head, request, acceptance, context)
-            }
-        }
+        guard case .waiting = state, case .head(let head) = unwrapInboundIn(data) else { return }
+        receive(head, context)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        answer(.badRequest, context)
+        guard case .waiting = state, error is HTTPParserError || error is HeadValve.Fault else {
+            return context.close(promise: nil)
+        }
+        answer(.badRequest, to: .GET, context)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ServerStop, !isUpgrading { return context.close(promise: nil) }
+        // While we switch, no WebSocket is there to say goodbye either.
+        if event is ServerStop { return context.close(promise: nil) }
         context.fireUserInboundEventTriggered(event)
     }
 
-    private var isUpgrading: Bool {
-        if case .upgrading = state { true } else { false }
+    private func closeAfter(_ time: TimeAmount, _ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { context.close(promise: nil) }
     }
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard case .waiting = state else { return }
-        let request = HandshakeRequest(
-            head: head, peerAddress: context.remoteAddress?.ipAddress ?? "",
-            localAddress: context.localAddress?.ipAddress ?? "", localPort: context.localAddress?.port ?? 0)
-        guard !isFull else { return answer(.full, context) }
+        let request = HandshakeRequest(head: head, remote: context.remoteAddress, local: context.localAddress)
+        guard !isFull else { return answer(.full, to: head.method, context) }
         switch gate.route(request) {
-        case .notFound: answer(.notFound, context)
-        case .answer(let status, let body): answer(status: status, body: body, context)
+        case .notFound: answer(.notFound, to: head.method, context)
+        case .answer(let status, let body): answer(status: status, body: body, to: head.method, context)
         case .webSocket(let subprotocol, let options, let makeEndpoint):
+            if let refusal = refusal(of: request, head) { return answer(refusal, to: head.method, context) }
             let acceptance = Acceptance(subprotocol: subprotocol, options: options, makeEndpoint: makeEndpoint)
-            decide(head, request, acceptance, context)
+            upgrade(head, request, acceptance, context)
         }
     }
 
-    private func decide(
-        _ head: HTTPRequestHead, _ request: HandshakeRequest, _ acceptance: Acceptance,
-        _ context: ChannelHandlerContext
-    ) {
+    private func refusal(of request: HandshakeRequest, _ head: HTTPRequestHead) -> Refusal? {
+        guard codec.valve.isHeadThrough, head.isUnambiguous else { return .badRequest }
         let isThrottled = gate.refusals.isThrottled(request.peerAddress, at: .now())
         if let refusal = gate.policy.refusal(of: request, isThrottled: isThrottled) {
             if refusal.isAttempt { gate.refusals.record(request.peerAddress, at: .now()) }
-            return answer(refusal, context)
+            return refusal
         }
-        guard request.isUpgrade else { return answer(.upgradeRequired, context) }
-        guard request.method == "GET" else { return answer(.badRequest, context) }
-        state = .accepted(head, request, acceptance)
+        guard request.isUpgrade else { return .upgradeRequired }
+        guard head.method == .GET, head.hasWebSocketKey else { return .badRequest }
+        return head.headers["sec-websocket-version"] == ["13"] ? nil : .upgradeRequired
     }
+
+    // MARK: Switching
 
     private func upgrade(
         _ head: HTTPRequestHead, _ request: HandshakeRequest, _ acceptance: Acceptance,
         _ context: ChannelHandlerContext
     ) {
-        state = .upgrading
         var extra = HTTPHeaders()
         if let subprotocol = acceptance.subprotocol { extra.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
         let headers = extra
@@ -134,7 +121,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         ).assumeIsolated().whenComplete { result in
             switch result {
             case .success(let headers): self.switchProtocols(headers, request, acceptance, context)
-            case .failure: self.answer(.badRequest, context)
+            case .failure: self.answer(.badRequest, to: head.method, context)
             }
         }
     }
@@ -143,55 +130,93 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ headers: HTTPHeaders, _ request: HandshakeRequest, _ acceptance: Acceptance,
         _ context: ChannelHandlerContext
     ) {
+        state = .switching
         let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        // The codec goes first: it would choke on the frames that an endpoint may send as soon as it is made.
+        let pipeline = context.pipeline.syncOperations
+        _ = pipeline.removeHandler(codec.encoder)
+        pipeline.removeHandler(codec.decoder).assumeIsolated().whenComplete { _ in
+            self.becomeWebSocket(request, acceptance, context)
+        }
+    }
+
+    private func becomeWebSocket(
+        _ request: HandshakeRequest, _ acceptance: Acceptance, _ context: ChannelHandlerContext
+    ) {
         deadline?.cancel()
+        // Gone meanwhile: nobody is told of a connection that never was.
+        guard context.channel.isActive else { return }
+        let pipeline = context.pipeline.syncOperations
         let endpoint = acceptance.makeEndpoint(request, context.eventLoop)
         let socket = WebSocket(
             role: .server, options: acceptance.options, channel: context.channel, endpoint: endpoint)
-        let pipeline = context.pipeline.syncOperations
-        // Before the socket comes: the endpoint may write at once, and those bytes are no HTTP any more.
-        _ = pipeline.removeHandler(codec.headLimit)
-        _ = pipeline.removeHandler(codec.encoder)
         do {
             try pipeline.addHandler(socket, position: .after(self))
         } catch {
             // The pipeline is going down with its channel; there is nobody to answer any more.
-            context.close(promise: nil)
-            return
+            return context.close(promise: nil)
         }
-        // The decoder goes first and hands on what came behind the request; then this handler lets it through.
-        let removed = pipeline.removeHandler(codec.decoder)
-        removed.assumeIsolated().whenComplete { _ in
-            for data in self.early { context.fireChannelRead(data) }
-            self.early = []
-            _ = context.pipeline.syncOperations.removeHandler(context: context)
-        }
+        _ = pipeline.removeHandler(context: context)
+        _ = pipeline.removeHandler(codec.valve)
     }
 
     // MARK: Plain answers
 
-    private func answer(_ refusal: Refusal, _ context: ChannelHandlerContext) {
-        answer(status: refusal.status, body: refusal.message, context)
+    private func answer(_ refusal: Refusal, to method: HTTPMethod, _ context: ChannelHandlerContext) {
+        answer(status: refusal.status, body: refusal.message, to: method, context)
     }
 
-    private func answer(status: Int, body: String, _ context: ChannelHandlerContext) {
-        if case .answered = state { return }
+    private func answer(status: Int, body: String, to method: HTTPMethod, _ context: ChannelHandlerContext) {
         state = .answered
+        codec.valve.rest = .dropped
         let text = ByteBuffer(string: body + "\n")
         var headers: HTTPHeaders = [
             "Content-Type": "text/plain; charset=utf-8", "Content-Length": String(text.readableBytes),
             "Connection": "close", "Cache-Control": "no-store",
         ]
         if status == 401 { headers.add(name: "WWW-Authenticate", value: "Bearer") }
-        if status == 426 { headers.add(name: "Upgrade", value: "websocket") }
+        if status == 426 {
+            headers.replaceOrAdd(name: "Connection", value: "upgrade, close")
+            headers.add(name: "Upgrade", value: "websocket")
+            headers.add(name: "Sec-WebSocket-Version", value: "13")
+        }
         if status == 429 || status == 503 { headers.add(name: "Retry-After", value: "60") }
         let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil)
+        if method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil) }
+        // Only our half is closed at first: ending it all while the peer still sends (a body, say) would reset the
+        // connection and could take the answer with it.
         context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
-            context.close(promise: nil)
+            context.close(mode: .output, promise: nil)
+        }
+        closeAfter(.seconds(Limits.closeSeconds), context)
+    }
+}
+
+extension HTTPRequestHead {
+    /// Whether the fields that decisions are made from stand there once, and no body follows.
+    ///
+    /// RFC 6455 section 4.2.1 asks for HTTP/1.1 and a `Host`; of a field that stands there twice, we and whoever is in
+    /// front of us might look at different ones.
+    var isUnambiguous: Bool {
+        version.major == 1 && version.minor >= 1 && headers["host"].count == 1 && headers["transfer-encoding"].isEmpty
+            && headers["content-length"].allSatisfy { $0 == "0" }
+            && headers["origin"].count <= 1 && headers["authorization"].count <= 1
+    }
+
+    /// Whether there is a key of 16 bytes in base64 (RFC 6455 section 4.2.1).
+    var hasWebSocketKey: Bool {
+        let keys = headers["sec-websocket-key"]
+        guard keys.count == 1, let key = keys.first, key.utf8.count == 24, key.hasSuffix("==") else { return false }
+        return key.utf8.dropLast(2).allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+                true
+            default: false
+            }
         }
     }
 }

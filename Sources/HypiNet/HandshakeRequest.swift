@@ -1,4 +1,5 @@
 import HypiWire
+import NIOCore
 import NIOHTTP1
 
 /// What a client asked for before the upgrade: the parts of the request head that decisions are made from.
@@ -45,7 +46,7 @@ public struct HandshakeRequest: Sendable {
         self.localPort = localPort
     }
 
-    init(head: HTTPRequestHead, peerAddress: String, localAddress: String, localPort: Int) {
+    init(head: HTTPRequestHead, remote: SocketAddress?, local: SocketAddress?) {
         let question = head.uri.firstIndex(of: "?")
         self.init(
             method: head.method.rawValue, path: String(head.uri[..<(question ?? head.uri.endIndex)]),
@@ -53,14 +54,15 @@ public struct HandshakeRequest: Sendable {
             host: head.headers.first(name: "host"), origin: head.headers.first(name: "origin"),
             authorization: head.headers.first(name: "authorization"),
             subprotocols: head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init),
-            isUpgrade: Self.isUpgrade(head),
-            peerAddress: peerAddress, localAddress: localAddress, localPort: localPort)
+            isUpgrade: head.headers.asksForWebSocket,
+            peerAddress: Self.address(remote), localAddress: Self.address(local), localPort: local?.port ?? 0)
     }
 
-    /// Both fields of RFC 6455 section 4.2.1 must be there; with one alone the HTTP parser goes on to parse requests.
-    private static func isUpgrade(_ head: HTTPRequestHead) -> Bool {
-        head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
-            && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+    /// An address as a person writes it: an IPv4 peer of a socket for both families is not `::ffff:192.0.2.1`.
+    private static func address(_ address: SocketAddress?) -> String {
+        let text = address?.ipAddress ?? ""
+        let mapped = "::ffff:"
+        return text.hasPrefix(mapped) && text.contains(".") ? String(text.dropFirst(mapped.count)) : text
     }
 
     /// The value of a query parameter, decoded.
@@ -70,11 +72,9 @@ public struct HandshakeRequest: Sendable {
 
     /// The token the client showed: `Authorization: Bearer`, else `?token=`.
     var shownToken: String? {
-        if let authorization {
-            let parts = authorization.split(separator: " ", maxSplits: 1)
-            guard parts.count == 2, parts[0].lowercased() == "bearer" else { return "" }
-            return String(parts[1])
-        }
-        return parameter("token")
+        let parts = (authorization ?? "").split(separator: " ", maxSplits: 1)
+        // A proxy's `Basic` says nothing to us.
+        guard let scheme = parts.first, scheme.lowercased() == "bearer" else { return parameter("token") }
+        return parts.count == 2 ? String(parts[1].drop { $0 == " " }) : ""
     }
 }

@@ -14,19 +14,30 @@ final class RefusalLog: Sendable {
 
     private let windows = NIOLockedValueBox<[String: Window]>([:])
 
+    /// What an address is counted under: itself, or for IPv6 its /64, of which one guesser has all the addresses.
+    private static func network(_ address: String) -> String {
+        guard case .v6(let v6)? = try? SocketAddress(ipAddress: address, port: 0) else { return address }
+        // Family, port and flow information are eight bytes, then comes the address (RFC 3493 section 3.3).
+        return withUnsafeBytes(of: v6.address) { bytes in
+            bytes[8..<16].map { String($0, radix: 16) }.joined(separator: ":")
+        }
+    }
+
     /// Whether further wrong attempts from an address get 429.
     func isThrottled(_ address: String, at now: NIODeadline) -> Bool {
-        windows.withLockedValue { windows in
-            guard let window = windows[address], now - window.start < .minutes(1) else { return false }
+        let network = Self.network(address)
+        return windows.withLockedValue { windows in
+            guard let window = windows[network], now - window.start < .minutes(1) else { return false }
             return window.count >= Limits.refusalsPerMinute
         }
     }
 
     /// Counts one wrong attempt.
     func record(_ address: String, at now: NIODeadline) {
+        let network = Self.network(address)
         windows.withLockedValue { windows in
-            if let window = windows[address], now - window.start < .minutes(1) {
-                windows[address]?.count = window.count + 1
+            if let window = windows[network], now - window.start < .minutes(1) {
+                windows[network]?.count = window.count + 1
                 return
             }
             if windows.count >= Limits.refusalAddresses,
@@ -34,7 +45,7 @@ final class RefusalLog: Sendable {
             {
                 windows[oldest.key] = nil
             }
-            windows[address] = Window(start: now, count: 1)
+            windows[network] = Window(start: now, count: 1)
         }
     }
 }

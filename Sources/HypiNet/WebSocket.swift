@@ -55,13 +55,17 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     private var state = State.open
     private var closure: Closure?
     private var context: ChannelHandlerContext?
-    private var heartbeat = Heartbeat()
-    /// Marks the pings of this very connection, so that a relay passes on the answers to everybody else's.
-    private let heartbeatPayload = ByteBuffer(integer: UInt64.random(in: .min ... .max))
-    private var heartbeatTimer: Scheduled<Void>?
+    private let pulse: Pulse
     private var isReadingPaused = false
     private var closeTimer: Scheduled<Void>?
-    private var outboxBytes = 0
+    /// Our close frame on its way out.
+    private var closeSent: EventLoopFuture<Void>?
+    private var outbox = Outbox()
+    /// Frames are being handed on: what is written meanwhile is flushed once, behind the last of them.
+    private var isDecoding = false
+    private var needsFlush = false
+    /// The newest ping that came while the peer did not read; older ones need no answer (RFC 6455 section 5.5.3).
+    private var owedPong: ByteBuffer?
 
     /// The loop everything about this connection happens on.
     public let eventLoop: any EventLoop
@@ -74,7 +78,11 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         self.endpoint = endpoint
         eventLoop = channel.eventLoop
         peerAddress = channel.remoteAddress?.ipAddress ?? ""
-        decoder = FrameDecoder(role: role)
+        pulse = Pulse(interval: options.heartbeat, eventLoop: channel.eventLoop)
+        // A frame that cannot be part of a message we take need not come in whole before it is refused.
+        let messageFrame = max(options.messageLimit, Limits.controlPayloadBytes)
+        let frameLimit = endpoint.receivesFrames ? Limits.frameBytes : min(messageFrame, Limits.frameBytes)
+        decoder = FrameDecoder(role: role, frameLimit: frameLimit)
         assembler = MessageAssembler(messageLimit: options.messageLimit, assembles: !endpoint.receivesFrames)
     }
 
@@ -132,24 +140,33 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         guard role == .client else { return write(bytes: bytes) }
         var decoder = FrameDecoder(role: .client)
         decoder.append(bytes)
-        // What we encoded ourselves decodes without a fault.
-        while let frame = try? decoder.next() { send(frame) }
+        var masked = ByteBuffer()
+        masked.reserveCapacity(bytes.readableBytes + bytes.readableBytes / 4)
+        do throws(FrameFault) {
+            while let frame = try decoder.next() { FrameEncoder.write(frame, mask: mask(), to: &masked) }
+        } catch {
+            return close(.internalError, reason: "not whole unmasked frames")
+        }
+        write(bytes: masked)
     }
 
     private func write(bytes: ByteBuffer) {
         guard state == .open, let context else { return }
-        let count = bytes.readableBytes
-        guard let limit = options.outboxLimit else {
-            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-            return
-        }
-        if outboxBytes > 0, outboxBytes + count > limit {
+        if let limit = options.outboxLimit, !outbox.hasRoom(bytes.readableBytes, limit: limit) {
             return close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
         }
-        outboxBytes += count
-        let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in self.outboxBytes -= count }
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
+        context.write(wrapOutboundOut(bytes), promise: outbox.add(bytes.readableBytes, on: eventLoop))
+        if isDecoding { needsFlush = true } else { context.flush() }
+    }
+
+    private func flushWhatIsDue() {
+        guard needsFlush else { return }
+        needsFlush = false
+        context?.flush()
+    }
+
+    private func mask() -> UInt32? {
+        role == .client ? UInt32.random(in: .min ... .max) : nil
     }
 
     // MARK: Reading
@@ -184,35 +201,50 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         _ code: CloseCode, reason: String = "", deadline: TimeAmount = .seconds(Limits.closeSeconds)
     ) {
         guard state == .open, let context else { return }
-        _ = writeClose(Closure(code: code, reason: reason), context)
+        writeClose(Closure(code: code, reason: reason), context)
         state = .closing
-        stopHeartbeat()
+        pulse.stop()
         dropAfter(deadline)
     }
 
     /// Ends the connection at once, without a close handshake.
     public func drop() {
         state = .ended
-        stopHeartbeat()
+        pulse.stop()
         context?.close(promise: nil)
     }
 
-    private func writeClose(_ closure: Closure, _ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
+    private func writeClose(_ closure: Closure, _ context: ChannelHandlerContext) {
+        guard state == .open else { return }
         var bytes = ByteBuffer()
         FrameEncoder.write(.close(closure.code, closure.reason), mask: mask(), to: &bytes)
-        return context.writeAndFlush(wrapOutboundOut(bytes))
+        closeSent = context.writeAndFlush(wrapOutboundOut(bytes))
     }
 
     /// The peer's close frame is here: echo it if the peer began, and end the connection once our bytes are out.
     private func finishClose(_ closure: Closure, _ context: ChannelHandlerContext) {
         self.closure = self.closure ?? closure
-        let sent = state == .open ? writeClose(closure, context) : eventLoop.makeSucceededVoidFuture()
-        state = .ended
-        stopHeartbeat()
-        dropAfter(.seconds(Limits.closeSeconds))
+        writeClose(closure, context)
         // The server ends TCP first (RFC 6455 section 7.1.1); a client waits for that, as long as the deadline allows.
-        guard role == .server else { return }
-        sent.assumeIsolated().whenComplete { _ in self.drop() }
+        endAfterClose { if self.role == .server { self.drop() } }
+    }
+
+    /// The peer broke the protocol: say so, and take nothing more from it.
+    private func fail(_ fault: FrameFault, _ context: ChannelHandlerContext) {
+        guard state != .ended else { return }
+        let closure = Closure(code: fault.code, reason: fault.reason)
+        self.closure = closure
+        writeClose(closure, context)
+        // Only our half is closed at first: ending it all with bytes of the peer unread would reset the connection and
+        // could take our close frame with it.
+        endAfterClose { self.context?.close(mode: .output, promise: nil) }
+    }
+
+    private func endAfterClose(_ action: @escaping () -> Void) {
+        state = .ended
+        pulse.stop()
+        dropAfter(.seconds(Limits.closeSeconds))
+        closeSent?.assumeIsolated().whenComplete { _ in action() }
     }
 
     private func dropAfter(_ deadline: TimeAmount) {
@@ -220,25 +252,12 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         closeTimer = eventLoop.assumeIsolated().scheduleTask(in: deadline) { self.drop() }
     }
 
-    private func fail(_ fault: FrameFault, _ context: ChannelHandlerContext) {
-        guard state != .ended else { return }
-        let closure = Closure(code: fault.code, reason: fault.reason)
-        self.closure = closure
-        let sent = state == .open ? writeClose(closure, context) : eventLoop.makeSucceededVoidFuture()
-        state = .ended
-        stopHeartbeat()
-        dropAfter(.seconds(Limits.closeSeconds))
-        // Only our half is closed at first: ending it all with bytes of the peer unread would reset the connection and
-        // could take our close frame with it.
-        sent.assumeIsolated().whenComplete { _ in self.context?.close(mode: .output, promise: nil) }
-    }
-
     // MARK: Channel events
 
     /// Takes the place in the pipeline; the endpoint hears of it at once.
     public func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        startHeartbeat()
+        pulse.start { [weak self] in self?.beat() }
         endpoint?.opened(self)
     }
 
@@ -249,10 +268,11 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Cuts bytes into frames and hands on what they amount to.
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        heartbeat.sawPeer()
+        pulse.sawPeer()
         guard state != .ended else { return }
         endpoint?.heard()
         decoder.append(unwrapInboundIn(data))
+        isDecoding = true
         do throws(FrameFault) {
             while state != .ended, let frame = try decoder.next() {
                 try handle(frame, context)
@@ -260,6 +280,8 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         } catch {
             fail(error, context)
         }
+        isDecoding = false
+        flushWhatIsDue()
     }
 
     /// Closes the connection when its server stops.
@@ -270,8 +292,10 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Passes on that the peer reads faster or slower.
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
-        // The kernel's buffer was full and has room again: a peer that reads slowly, and is alive.
-        if context.channel.isWritable { heartbeat.sawPeer() }
+        if context.channel.isWritable, let payload = owedPong {
+            owedPong = nil
+            send(Frame(opcode: .pong, payload: payload))
+        }
         if state == .open { endpoint?.writabilityChanged() }
         context.fireChannelWritabilityChanged()
     }
@@ -284,7 +308,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     /// A fault of the transport ends this connection and nothing else.
     public func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        closure = closure ?? Closure(code: .abnormal, reason: "\(error)")
+        closure = closure ?? Closure(code: .abnormal, reason: TransportFault.reason(error))
         drop()
     }
 
@@ -300,21 +324,30 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     private func deliver(_ output: MessageAssembler.Output, _ frame: Frame) {
         if endpoint?.receivesFrames == true {
-            guard frame.opcode != .pong || frame.payload != heartbeatPayload else { return }
+            guard frame.opcode != .pong || frame.payload != pulse.payload else { return }
             endpoint?.received(frame: frame)
             return
         }
         switch output {
         case .message(let message): endpoint?.received(message)
-        case .ping(let payload): send(Frame(opcode: .pong, payload: payload))
+        case .ping(let payload): answerPing(payload)
         case .pong, .partial, .close: break
         }
+    }
+
+    private func answerPing(_ payload: ByteBuffer) {
+        if context?.channel.isWritable == false { flushWhatIsDue() }
+        guard context?.channel.isWritable == true else {
+            owedPong = payload
+            return
+        }
+        send(Frame(opcode: .pong, payload: payload))
     }
 
     private func end() {
         guard context != nil else { return }
         state = .ended
-        stopHeartbeat()
+        pulse.stop()
         closeTimer?.cancel()
         context = nil
         let endpoint = endpoint
@@ -322,34 +355,22 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         endpoint?.closed(closure ?? Closure(code: .abnormal))
     }
 
-    // MARK: Heartbeat
-
-    private func startHeartbeat() {
-        guard let interval = options.heartbeat else { return }
-        heartbeatTimer = eventLoop.assumeIsolated().scheduleTask(in: interval) {
-            self.beat()
-            if self.state == .open { self.startHeartbeat() }
-        }
-    }
-
     private func beat() {
-        // While we do not read on purpose, silence says nothing about the peer.
-        if isReadingPaused { heartbeat.sawPeer() }
-        switch heartbeat.beat() {
+        // While we do not read on purpose, silence says nothing about the peer; and a peer that takes what waits for
+        // it is alive, though our ping may stand at the end of a long queue.
+        if isReadingPaused || outbox.hasMoved(waiting: bufferedByteCount) { pulse.sawPeer() }
+        switch pulse.next() {
         case .rest: break
-        case .ping: send(Frame(opcode: .ping, payload: heartbeatPayload))
+        case .ping: send(Frame(opcode: .ping, payload: pulse.payload))
         case .giveUp:
             closure = Closure(code: .abnormal, reason: "no sign of life")
             drop()
         }
     }
 
-    private func stopHeartbeat() {
-        heartbeatTimer?.cancel()
-        heartbeatTimer = nil
-    }
-
-    private func mask() -> UInt32? {
-        role == .client ? UInt32.random(in: .min ... .max) : nil
+    /// Bytes that the channel holds because the kernel has no room for them.
+    private var bufferedByteCount: Int {
+        // A channel that cannot say is taken to hold none: then only what the peer sends counts.
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 }

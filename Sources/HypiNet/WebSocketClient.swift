@@ -51,27 +51,29 @@ public enum WebSocketClient {
         guard options.token == nil || url.isLoopback || options.isInsecureAllowed else {
             return eventLoop.makeFailedFuture(ConnectError.tokenInTheClear(url))
         }
+        guard url.isWellFormed else {
+            return eventLoop.makeFailedFuture(ConnectError.unreachable(url, reason: "not a valid address"))
+        }
         let opened = eventLoop.makePromise(of: Void.self)
-        let started = NIODeadline.now()
+        let deadline = NIODeadline.now() + options.timeout
+        // The handshake starts on the one connection that won: of a name with several addresses more than one may be
+        // under way, and only one server is to see the token.
         ClientBootstrap(group: eventLoop)
             .connectTimeout(options.timeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let handlers = try ClientHandshake.handlers(
-                        url: url, options: options, deadline: started + options.timeout, opened: opened,
-                        makeEndpoint: makeEndpoint)
-                    try channel.pipeline.syncOperations.addHandlers(handlers)
-                }
-            }
             .connect(host: url.host, port: url.port)
-            .whenFailure { error in
-                if case ChannelError.connectTimeout = error {
-                    opened.fail(ConnectError.timedOut(url))
-                } else {
-                    opened.fail(ConnectError.unreachable(url, reason: TransportFault.reason(error)))
-                }
+            .assumeIsolated()
+            .flatMapThrowing { channel in
+                try ClientHandshake.start(
+                    on: channel, url: url, options: options, deadline: deadline, opened: opened,
+                    makeEndpoint: makeEndpoint)
             }
+            .whenFailure { error in opened.fail(connectError(error, url)) }
         return opened.futureResult
+    }
+
+    private static func connectError(_ error: any Error, _ url: WebSocketURL) -> ConnectError {
+        if case ChannelError.connectTimeout = error { return .timedOut(url) }
+        return .unreachable(url, reason: TransportFault.reason(error))
     }
 }

@@ -33,12 +33,19 @@ public final class WebSocketServer: Sendable {
         /// Connections at once; beyond it the answer is 503.
         public var connectionLimit: Int
 
+        /// Time from accepting a connection to the end of its handshake; beyond it the connection is closed.
+        public var handshakeTimeout: TimeAmount
+
         /// A configuration.
-        public init(host: String, port: Int, policy: HandshakePolicy, connectionLimit: Int = Limits.connections) {
+        public init(
+            host: String, port: Int, policy: HandshakePolicy, connectionLimit: Int = Limits.connections,
+            handshakeTimeout: TimeAmount = .seconds(Limits.handshakeSeconds)
+        ) {
             self.host = host
             self.port = port
             self.policy = policy
             self.connectionLimit = connectionLimit
+            self.handshakeTimeout = handshakeTimeout
         }
     }
 
@@ -80,7 +87,7 @@ public final class WebSocketServer: Sendable {
         guard configuration.policy.token != nil || WebSocketURL.isLoopback(host) else {
             throw .openWithoutToken(host: host)
         }
-        let gate = ConnectionGate(limit: configuration.connectionLimit, policy: configuration.policy, route: route)
+        let gate = ConnectionGate(configuration, route: route)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -90,7 +97,16 @@ public final class WebSocketServer: Sendable {
             }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
-            return WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port, gate: gate)
+            let server = WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port, gate: gate)
+            // What a name means is the resolver's word; without a token only the address itself counts.
+            let address = channel.localAddress?.ipAddress ?? ""
+            guard configuration.policy.token != nil || WebSocketURL.isLoopback(address) else {
+                await server.stopAccepting()
+                throw BindError.openWithoutToken(host: host)
+            }
+            return server
+        } catch let error as BindError {
+            throw error
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw .portTaken(host: host, port: port)
         } catch {
@@ -103,7 +119,6 @@ public final class WebSocketServer: Sendable {
         // Closing a listening socket twice is the only failure, and leaves what was wanted.
         try? await channel.close()
     }
-
     /// Stops accepting, says goodbye on every open connection, and waits until they are over.
     ///
     /// - Parameters:

@@ -62,7 +62,6 @@ public enum WebSocketClient {
             .connectTimeout(options.timeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connect(host: url.host, port: url.port)
-            .assumeIsolated()
             .flatMapThrowing { channel in
                 try ClientHandshake.start(
                     on: channel, url: url, options: options, deadline: deadline, opened: opened,

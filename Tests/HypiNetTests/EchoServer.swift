@@ -17,7 +17,7 @@ struct EchoServer: Sendable {
     static func start(
         token: String? = EchoServer.token, origins: Set<String> = [], connectionLimit: Int = 100,
         handshakeTimeout: TimeAmount = .seconds(10), options: WebSocket.Options = .init(), greeting: String? = nil,
-        host: String = "127.0.0.1", receivesFrames: Bool = false
+        host: String = "127.0.0.1"
     ) async throws -> EchoServer {
         let log = EndpointLog()
         let policy = HandshakePolicy(token: token.flatMap { Token($0) }, allowedOrigins: origins, machine: "testbox")
@@ -29,7 +29,7 @@ struct EchoServer: Sendable {
             switch request.path {
             case "/ws":
                 .webSocket(subprotocol: request.subprotocols.first { $0 == "echo.v1" }, options: options) { _, _ in
-                    EchoEndpoint(log: log, greeting: greeting, receivesFrames: receivesFrames)
+                    EchoEndpoint(log: log, greeting: greeting)
                 }
             case "/healthz": .answer(status: 200, body: "ok")
             default: .notFound
@@ -38,10 +38,16 @@ struct EchoServer: Sendable {
         return EchoServer(server: server, log: log)
     }
 
-    /// The head of a request that is let in, with lines replaced (`nil` value: left out) and lines added.
+    /// The head of a request that is let in, with fields left out and lines added to make it wrong.
     func request(
         _ line: String = "GET /ws HTTP/1.1", without: [String] = [], adding extra: [String] = [],
         token: String? = Self.token
+    ) -> String {
+        Self.request(line, without: without, adding: extra, port: port, token: token)
+    }
+
+    static func request(
+        _ line: String, without: [String] = [], adding extra: [String] = [], port: Int, token: String?
     ) -> String {
         var lines = [
             "Host: 127.0.0.1:\(port)", "Upgrade: websocket", "Connection: Upgrade",
@@ -90,6 +96,13 @@ final class EndpointLog: Sendable {
         sink.yield(event)
     }
 
+    /// Waits for the next connection that opens.
+    func opening() async throws {
+        try await within(.seconds(10), "an endpoint that opens") {
+            for await event in self.stream where event == .opened { return }
+        }
+    }
+
     /// The closure of the next connection that ends.
     func closure(timeout: Duration = .seconds(10)) async throws -> Closure {
         try await within(timeout, "a closure; there is: \(self.events.suffix(20))") {
@@ -105,17 +118,22 @@ final class EndpointLog: Sendable {
 final class EchoEndpoint: WebSocketEndpoint {
     let receivesFrames: Bool
     private let log: EndpointLog
+    private let handle: SocketHandle
     private let greeting: String?
     private var socket: WebSocket?
 
-    init(log: EndpointLog, greeting: String? = nil, receivesFrames: Bool = false) {
+    init(
+        log: EndpointLog, handle: SocketHandle = SocketHandle(), greeting: String? = nil, receivesFrames: Bool = false
+    ) {
         self.log = log
+        self.handle = handle
         self.greeting = greeting
         self.receivesFrames = receivesFrames
     }
 
     func opened(_ socket: WebSocket) {
         self.socket = socket
+        handle.set(socket)
         log.add(.opened)
         if let greeting { socket.send(text: ByteBuffer(string: greeting)) }
     }

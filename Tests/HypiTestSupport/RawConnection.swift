@@ -86,8 +86,11 @@ public final class RawListener: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let received = Transcript()
-                    try channel.pipeline.syncOperations.addHandler(RawReceiver(received))
-                    sink.yield(RawConnection(channel: channel, received: received))
+                    // Not before it is active: a listener that stops earlier takes the connection with it.
+                    let receiver = RawReceiver(received) {
+                        sink.yield(RawConnection(channel: channel, received: received))
+                    }
+                    try channel.pipeline.syncOperations.addHandler(receiver)
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -113,8 +116,15 @@ private final class RawReceiver: ChannelInboundHandler {
 
     private let transcript: Transcript
 
-    init(_ transcript: Transcript) {
+    private let onActive: () -> Void
+
+    init(_ transcript: Transcript, onActive: @escaping () -> Void = {}) {
         self.transcript = transcript
+        self.onActive = onActive
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        onActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -98,10 +98,12 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError || error is HeadValve.Fault {
-            fail(.notWebSocket(url), context)
-        } else {
-            fail(.unreachable(url, reason: TransportFault.reason(error)), context)
+        // Of a refusal that is cut off, what came of it counts.
+        if case .refused = state { return finishRefusal(context) }
+        switch error {
+        case HTTPParserError.invalidEOFState: fail(.unreachable(url, reason: Self.endedEarly), context)
+        case is HTTPParserError, is HeadValve.Fault: fail(.notWebSocket(url), context)
+        default: fail(.unreachable(url, reason: TransportFault.reason(error)), context)
         }
     }
 
@@ -155,7 +157,8 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
 
     private func finishRefusal(_ context: ChannelHandlerContext) {
         guard case .refused(let status, let words) = state else { return }
-        fail(.refused(url, status: status, message: words), context)
+        let end = words.lastIndex { $0 != " " }.map(words.index(after:)) ?? words.startIndex
+        fail(.refused(url, status: status, message: String(words[..<end])), context)
     }
 
     private func becomeWebSocket(_ context: ChannelHandlerContext) {

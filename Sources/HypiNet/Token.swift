@@ -1,7 +1,7 @@
 /// The secret that opens every socket of one person's Hyper-Pi (specs/protocol.md, section 4).
 ///
 /// It is never printed: its description hides it, so that it cannot slip into a log.
-public struct Token: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+public struct Token: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     private let bytes: [UInt8]
 
     /// A token from its text; `nil` if nothing is left without white space around it, or if it holds a control
@@ -44,4 +44,6 @@ public struct Token: Sendable, CustomStringConvertible, CustomDebugStringConvert
     public var description: String { "<token>" }
     /// Never the secret.
     public var debugDescription: String { "<token>" }
+    /// Never the secret: `dump` of whatever holds a token shows none of its bytes.
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -53,7 +53,8 @@ struct Bench: Sendable {
     ) async throws -> Bench {
         let listener = try await RawListener.start()
         let opened = WebSocketClient.connect(
-            to: WebSocketURL(host: "127.0.0.1", port: listener.port, path: "/"), options: .init(socket: options),
+            to: WebSocketURL(host: "127.0.0.1", port: listener.port, path: "/"),
+            options: .init(timeout: .seconds(60), socket: options),
             on: MultiThreadedEventLoopGroup.singleton.next(), makeEndpoint: makeEndpoint)
         let peer = RawPeer(try await listener.next(), isClient: false)
         await listener.stop()
@@ -75,6 +76,12 @@ final class SocketHandle: Sendable {
     func set(_ socket: WebSocket) {
         let bound = NIOLoopBound(socket, eventLoop: socket.eventLoop)
         self.socket.withLockedValue { $0 = bound }
+    }
+
+    /// The loop the connection lives on.
+    func eventLoop() async throws -> any EventLoop {
+        guard let bound = socket.withLockedValue({ $0 }) else { throw DeadlinePassed("not open") }
+        return bound.eventLoop
     }
 
     /// Does something with the socket, on its loop, and waits until it is done.

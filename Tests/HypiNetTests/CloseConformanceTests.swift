@@ -66,7 +66,7 @@ struct CloseConformanceTests {
         arguments: Bench.roles)
     func ownClose(role: Role) async throws {
         let bench = try await Bench.open(role)
-        try await bench.handle.run { $0.close(.goingAway, reason: "stopping") }
+        try await bench.handle.run { $0.close(.goingAway, reason: "stopping", deadline: .seconds(60)) }
         let frames = try await bench.peer.frames(1)
         #expect(frames.map(\.closeCode) == [1001] && frames[0].text.hasSuffix("stopping"))
         await bench.peer.send(0x81, text: "too late")
@@ -119,7 +119,7 @@ struct CloseConformanceTests {
     @Test("both sides closing at once is a clean end", arguments: Bench.roles)
     func crossing(role: Role) async throws {
         let bench = try await Bench.open(role)
-        async let ours: Void = bench.handle.run { $0.close(.goingAway) }
+        async let ours: Void = bench.handle.run { $0.close(.goingAway, deadline: .seconds(60)) }
         await bench.peer.send(0x88, payload(1000))
         try await ours
         #expect(try await bench.peer.frames(1).map(\.opcode) == [8])

@@ -16,7 +16,7 @@ struct EchoServer: Sendable {
 
     static func start(
         token: String? = EchoServer.token, origins: Set<String> = [], connectionLimit: Int = 100,
-        handshakeTimeout: TimeAmount = .seconds(10), options: WebSocket.Options = .init(), greeting: String? = nil,
+        handshakeTimeout: TimeAmount = .seconds(60), options: WebSocket.Options = .init(), greeting: String? = nil,
         host: String = "127.0.0.1"
     ) async throws -> EchoServer {
         let log = EndpointLog()
@@ -98,13 +98,13 @@ final class EndpointLog: Sendable {
 
     /// Waits for the next connection that opens.
     func opening() async throws {
-        try await within(.seconds(10), "an endpoint that opens") {
+        try await within(.seconds(30), "an endpoint that opens") {
             for await event in self.stream where event == .opened { return }
         }
     }
 
     /// The closure of the next connection that ends.
-    func closure(timeout: Duration = .seconds(10)) async throws -> Closure {
+    func closure(timeout: Duration = .seconds(30)) async throws -> Closure {
         try await within(timeout, "a closure; there is: \(self.events.suffix(20))") {
             for await event in self.stream {
                 if case .closed(let closure) = event { return closure }

@@ -62,10 +62,18 @@ final class RawPeer: Sendable {
 
     /// Waits for a number of frames, or the end of the connection, and returns all frames there are.
     func frames(_ count: Int) async throws -> [WireFrame] {
-        try await connection.received.wait("\(count) frames", timeout: .seconds(10)) { bytes, hasEnded in
-            hasEnded || Self.parse(bytes).count >= count
+        try await connection.received.wait("\(count) frames", timeout: .seconds(30)) { bytes, hasEnded in
+            hasEnded || Self.ranges(bytes).count >= count
         }
         return Self.parse(connection.received.bytes)
+    }
+
+    /// Waits for a frame of a kind, or the end of the connection.
+    func frame(_ isWanted: @escaping @Sendable (WireFrame) -> Bool) async throws -> WireFrame? {
+        try await connection.received.wait("a frame of a kind", timeout: .seconds(30)) { bytes, hasEnded in
+            hasEnded || Self.parse(bytes).contains(where: isWanted)
+        }
+        return Self.parse(connection.received.bytes).first(where: isWanted)
     }
 
     /// All frames until the peer ends the connection.
@@ -78,22 +86,30 @@ final class RawPeer: Sendable {
     }
 
     private static func parse(_ bytes: [UInt8]) -> [WireFrame] {
-        var frames: [WireFrame] = []
+        ranges(bytes).map { frame in
+            var payload = Array(bytes[frame.payload])
+            let isMasked = bytes[frame.start + 1] & 0x80 != 0
+            let mask = frame.payload.lowerBound - 4
+            if isMasked { for index in payload.indices { payload[index] ^= bytes[mask + index % 4] } }
+            return WireFrame(first: bytes[frame.start], isMasked: isMasked, payload: payload)
+        }
+    }
+
+    /// Where the whole frames are; looks at their headers only, since it runs whenever something arrives.
+    private static func ranges(_ bytes: [UInt8]) -> [(start: Int, payload: Range<Int>)] {
+        var ranges: [(start: Int, payload: Range<Int>)] = []
         guard var position = headEnd(bytes) else { return [] }
         while position + 2 <= bytes.count {
-            let isMasked = bytes[position + 1] & 0x80 != 0
             var length = Int(bytes[position + 1] & 0x7F)
             var start = position + 2
             let extra = length == 126 ? 2 : length == 127 ? 8 : 0
             guard start + extra <= bytes.count else { break }
             if extra > 0 { length = bytes[start..<start + extra].reduce(0) { $0 << 8 | Int($1) } }
-            start += extra + (isMasked ? 4 : 0)
+            start += extra + (bytes[position + 1] & 0x80 == 0 ? 0 : 4)
             guard start + length <= bytes.count else { break }
-            var payload = Array(bytes[start..<start + length])
-            if isMasked { for index in payload.indices { payload[index] ^= bytes[start - 4 + index % 4] } }
-            frames.append(WireFrame(first: bytes[position], isMasked: isMasked, payload: payload))
+            ranges.append((position, start..<start + length))
             position = start + length
         }
-        return frames
+        return ranges
     }
 }

@@ -58,8 +58,13 @@ public final class RawConnection: Sendable {
         try await channel.setOption(.autoRead, value: isOn).get()
     }
 
+    /// Reads a little of what has piled up.
+    public func readOnce() {
+        channel.read()
+    }
+
     /// Everything received until the peer ended the connection.
-    public func untilEnd(timeout: Duration = .seconds(10)) async throws -> [UInt8] {
+    public func untilEnd(timeout: Duration = .seconds(30)) async throws -> [UInt8] {
         try await received.wait("the end of the connection", timeout: timeout) { _, hasEnded in hasEnded }
         return received.bytes
     }
@@ -99,7 +104,7 @@ public final class RawListener: Sendable {
 
     /// The next connection.
     public func next() async throws -> RawConnection {
-        try await within(.seconds(10), "a connection") {
+        try await within(.seconds(30), "a connection") {
             for await connection in self.connections { return connection }
             throw DeadlinePassed("the listener has ended")
         }

@@ -128,9 +128,10 @@ let package = Package(
         tests("PiAdapterTests", ["PiAdapter", "HypiWire", nioCore]),
         tests(
             "PiSocketCoreTests",
-            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioEmbedded, nioPosix]),
-        tests("IntegrationTests", ["pi-replay", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
-            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioPosix]),
+            [
+                "PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioEmbedded,
+                nioPosix,
+            ]),
         tests(
             "IntegrationTests",
             ["pi-replay", "registry-load", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),

@@ -1,5 +1,6 @@
 import HypiNet
 import HypiWire
+import Logging
 import NIOCore
 
 /// One connection at `/ws`: reads requests, runs them side by side, answers each when it is done.

@@ -67,7 +67,9 @@ extension SessionHub {
 
     func opened(_ record: PiRecord) {
         guard let dialog = dialogs.opened(record) else { return }
-        if !tracker.hasAnswered { logger.warning("an extension asks something, and pi takes no answer while it starts") }
+        if !tracker.hasAnswered {
+            logger.warning("an extension asks something, and pi takes no answer while it starts")
+        }
         tracker.setOpenDialogs(dialogs.open.count)
         delegate.hub(happened: .inputRequired(dialog.line))
         if let timeout = dialog.timeout {

@@ -8,7 +8,9 @@ import Testing
 
 @testable import HypivisorCore
 
-/// Many at once. `HYPI_TEST_SCALE` multiplies the sizes: 1 (the default) fits a small machine's few seconds, 10 is the
+/// Many at once.
+///
+/// `HYPI_TEST_SCALE` multiplies the sizes: 1 (the default) fits a small machine's few seconds, 10 is the
 /// size that is promised: 5,000 agents, 50 subscribers, 1,000 relays.
 @Suite("Scale", .serialized)
 struct ScaleTests {

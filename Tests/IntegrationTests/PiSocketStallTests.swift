@@ -7,7 +7,9 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// One viewer that never reads beside one that does. `HYPI_STALL_BYTES` sets how much is sent; 100 MB without it.
+/// One viewer that never reads beside one that does.
+///
+/// `HYPI_STALL_BYTES` sets how much is sent; 100 MB without it.
 @Suite("pi-socket and a stalled viewer") struct PiSocketStallTests {
     @Test("pi is not slowed, memory stays bounded, the stalled viewer is closed with 1013 and can come back")
     func stall() async throws {

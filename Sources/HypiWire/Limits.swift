@@ -52,9 +52,9 @@ public enum Limits {
     public static let registryEventBytes = 16 << 20
     /// The longest message of a registry connection, in bytes; beyond it the connection is closed with 1009.
     public static let registryMessageBytes = 256 << 10
-    /// Bytes that may wait for a registry client: the whole roster and what happens meanwhile.
+    /// Bytes that may wait for a registry client, enough for a whole roster; beyond it the client is closed with 1013.
     ///
-    /// Beyond it the client is closed with 1013.
+    /// Events are shared by all clients, so this is not multiplied by them.
     public static let subscriberBytes = 24 << 20
     /// Nodes of one registry; beyond it a registration is refused with `busy`.
     public static let nodes = 20_000

@@ -146,7 +146,7 @@ private struct Rooms: Sendable {
         ttl = configuration.nodeTTL
         // A lease of three TTLs is kept by pings that are no further apart than one.
         registryOptions = WebSocket.Options(
-            messageLimit: Limits.registryMessageBytes, outboxLimit: Limits.subscriberBytes,
+            messageLimit: Limits.registryMessageBytes, outboxLimit: configuration.outboxLimit,
             heartbeat: min(configuration.heartbeat, configuration.nodeTTL))
     }
 

@@ -17,6 +17,8 @@ extension Hypivisor {
         public var nodeTTL = TimeAmount.seconds(Limits.nodeTTLSeconds)
         /// Time between pings on a quiet connection.
         public var heartbeat = TimeAmount.seconds(Limits.heartbeatSeconds)
+        /// Bytes that may wait for a registry client; beyond it the client is closed with 1013.
+        var outboxLimit = Limits.subscriberBytes
         /// The folders that may be looked at and in which agents may be started.
         public var roots: Roots
         /// How agents are started.

@@ -273,13 +273,13 @@ struct RelayTests {
 
     @Test("The relay's own pings are answered to it alone, and a viewer that does not answer is cut off")
     func heartbeat() async throws {
-        try await TestRegistry.run({ configuration, _ in configuration.heartbeat = .milliseconds(100) }) { registry in
+        try await TestRegistry.run({ configuration, _ in configuration.heartbeat = .seconds(1) }) { registry in
             let agent = try await FakeAgent.start(token: registry.token)
             let peer = try await registry.peer(query: "role=agent")
             let node = RegistryPeer.node("a", port: agent.server.port, ["instance": "i"])
             _ = try await peer.result("register", node)
             let (viewer, end) = try await join(registry, agent)
-            for _ in 0..<5 {
+            for _ in 0..<2 {
                 let ping = try await viewer.frame()
                 #expect(ping.opcode == .ping)
                 viewer.send(Frame(opcode: .pong, payload: ping.payload))

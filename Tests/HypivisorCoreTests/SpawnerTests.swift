@@ -227,7 +227,7 @@ struct SpawnerTests {
     @Test("After a start, a key waits for the agents of the hypivisor before")
     func rejoin() async throws {
         try await withLauncher(
-            Self.ready, change: { configuration, _ in configuration.spawning.rejoinTime = .seconds(1) }
+            Self.ready, change: { configuration, _ in configuration.spawning.rejoinTime = .seconds(4) }
         ) { registry, peer in
             async let result = peer.result("spawn_agent", ["path": project(registry), "key": "k"])
             let agent = try await registry.peer(query: "role=agent")

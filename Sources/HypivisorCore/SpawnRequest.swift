@@ -14,6 +14,11 @@ struct SpawnRequest: Sendable {
     var key: String?
     /// A session file to go on with.
     var resume: String?
+    /// What stops the agent or tells of it, by name, as pi-socket's options take it.
+    var guards: [(name: String, value: String)] = []
+
+    /// The guards and hooks that a request can ask for.
+    private static let guardNames = ["max_cost", "max_turn", "max_repeats", "idle_exit", "hook"]
 
     /// Reads the parameters.
     ///
@@ -28,9 +33,25 @@ struct SpawnRequest: Sendable {
         if let resume, !resume.hasPrefix("/") {
             throw .invalid("resume", expected: "an absolute path")
         }
+        guards = try Self.guards(params)
         guard !([path] + args).contains(where: { $0.utf8.contains(0) }) else {
             throw RegistryFault(.invalidParams, "a NUL character cannot be passed on")
         }
+    }
+
+    /// A guard that is not known is refused: an agent that runs without it is worse than none.
+    private static func guards(_ params: Params) throws(RegistryFault) -> [(name: String, value: String)] {
+        guard let value = params.object["guards"], !value.isNull else { return [] }
+        guard let object = value.object else { throw .invalid("guards", expected: "an object") }
+        var guards: [(name: String, value: String)] = []
+        for member in object.members {
+            guard guardNames.contains(member.key) else {
+                throw .invalid("guards", expected: "an object with \(guardNames.joined(separator: ", "))")
+            }
+            guard let text = try plain(member.key, Params(object: object)) else { continue }
+            guards.append((member.key, text))
+        }
+        return guards
     }
 
     /// The names in a relative path; none for an empty one.
@@ -65,6 +86,8 @@ struct SpawnedAgent: Sendable {
     var pid: Int?
     /// The agent.
     var id: String
+    /// The guards it runs with, of those that were asked for.
+    var guards: [String] = []
     /// Whether it was there already, by its key.
     var isExisting = false
 
@@ -74,6 +97,7 @@ struct SpawnedAgent: Sendable {
         object["spawn_id"] = spawnID.map(JSON.string)
         object["pid"] = pid.map { JSON.int($0) }
         object["id"] = .string(id)
+        if !guards.isEmpty { object["guards"] = .array(guards.map(JSON.string)) }
         if isExisting { object["existing"] = true }
         return .object(object)
     }
@@ -82,6 +106,7 @@ struct SpawnedAgent: Sendable {
     var existing: SpawnedAgent {
         var agent = self
         agent.isExisting = true
+        agent.guards = []
         return agent
     }
 }

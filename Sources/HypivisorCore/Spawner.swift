@@ -192,7 +192,8 @@ actor Spawner {
         let arguments = Self.arguments(request, path: path, url: url, spawnID: spawnID)
         let ready = try await launcher.start(arguments, in: path)
         logger.info("agent started", metadata: ["id": "\(ready.id)", "pid": "\(ready.pid ?? 0)", "cwd": "\(path)"])
-        let agent = SpawnedAgent(path: path, spawnID: spawnID, pid: ready.pid, id: ready.id)
+        let agent = SpawnedAgent(
+            path: path, spawnID: spawnID, pid: ready.pid, id: ready.id, guards: request.guards.map(\.name))
         if try await !Self.value(of: roster.arrival(ofSpawn: spawnID, within: settings.registrationTime)) {
             logger.warning("agent has not registered yet", metadata: ["id": "\(ready.id)"])
         }
@@ -210,6 +211,7 @@ actor Spawner {
         for case (let option, let value?) in options {
             arguments += value.hasPrefix("-") ? ["\(option)=\(value)"] : [option, value]
         }
+        for (name, value) in request.guards { arguments.append("--\(name.replacing("_", with: "-"))=\(value)") }
         return request.args.isEmpty ? arguments : arguments + ["--"] + request.args
     }
 

@@ -19,6 +19,25 @@ struct StartOptions: ParsableArguments {
     }
 }
 
+/// What stops the agent or tells of it; passed on to pi-socket, which reads the values.
+struct GuardOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Block the agent beyond this cost.", valueName: "usd")) var maxCost: Double?
+    @Option(help: ArgumentHelp("Block it after a longer turn.", valueName: "time")) var maxTurn: TimeSpan?
+    @Option(help: ArgumentHelp("Block it when the same call fails this often.", valueName: "count"))
+    var maxRepeats: Int?
+    @Option(help: ArgumentHelp("End it after this time without work.", valueName: "time")) var idleExit: TimeSpan?
+    @Option(help: ArgumentHelp("Have it run this on events.", valueName: "command")) var hook: String?
+
+    /// Those that were given, by their names on the wire.
+    var given: [(name: String, value: String)] {
+        let options = [
+            ("max_cost", maxCost.map { "\($0)" }), ("max_turn", maxTurn?.text),
+            ("max_repeats", maxRepeats.map(String.init)), ("idle_exit", idleExit?.text), ("hook", hook),
+        ]
+        return options.compactMap { name, value in value.map { (name, $0) } }
+    }
+}
+
 /// What is started.
 struct AgentOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Make this folder below DIR and start there.", valueName: "name"))
@@ -45,10 +64,10 @@ struct AgentOptions: ParsableArguments {
     ///
     /// A session is a file where it looks like one (it holds a slash, or there is such a file here); pi itself looks up
     /// everything else among the sessions of the agent's folder.
-    func order(_ piArguments: [String], from folder: WorkingFolder) -> SpawnOrder {
+    func order(_ piArguments: [String], _ guards: GuardOptions, from folder: WorkingFolder) -> SpawnOrder {
         var order = SpawnOrder(
             newFolder: newFolder, name: name, key: key, isOnlyIfAbsent: ifAbsent, prompt: prompt,
-            piArguments: piArguments)
+            piArguments: piArguments, guards: guards.given)
         if let resume {
             if resume.contains("/") || folder.existing(resume) != nil {
                 order.sessionFile = folder.existing(resume) ?? folder.absolute(resume)
@@ -74,6 +93,8 @@ struct SpawnOrder: Sendable {
     var prompt: String?
     /// Arguments for pi.
     var piArguments: [String]
+    /// What stops it or tells of it: names on the wire, and values as pi-socket's options take them.
+    var guards: [(name: String, value: String)]
     /// The session to go on with, absolute.
     var sessionFile: String?
 }

@@ -19,10 +19,11 @@ struct HypiSpawn: ToolCommand {
 
     static let hasTrailingArguments = true
 
-    @Argument(help: "Folders (default: this one); - reads them from stdin.", completion: .directory)
+    @Argument(help: "Folders (default: this one); - reads them from stdin.", completion: RegistryCompletion.folders)
     var dir: [String] = []
     @OptionGroup var input: InputOptions
     @OptionGroup var agent: AgentOptions
+    @OptionGroup var guards: GuardOptions
     @OptionGroup var start: StartOptions
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var endpoint: EndpointOptions
@@ -37,7 +38,7 @@ struct HypiSpawn: ToolCommand {
             let folder = WorkingFolder.current(environment)
             let perFolder = try timeout.timeLimit(environment, usual: .seconds(60))
             let link = try RegistryLink(endpoint, environment)
-            let order = agent.order(Self.trailingArguments, from: folder)
+            let order = agent.order(Self.trailingArguments, guards, from: folder)
             let folders = FolderSource(dir.isEmpty ? ["."] : dir, isNulSeparated: input.null, from: folder)
             let batch = Batch(folders, order, jobs: start.jobs, limit: perFolder)
             do {

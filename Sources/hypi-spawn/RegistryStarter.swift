@@ -33,6 +33,13 @@ struct RegistryStarter: Starter {
             throw RegistryClient.ProtocolFault(reason: "spawn_agent did not answer a path")
         }
         let isExisting = answer["existing"]?.bool ?? false
+        let taken = Set(answer["guards"]?.array?.compactMap(\.string) ?? [])
+        if !isExisting, let ignored = order.guards.first(where: { !taken.contains($0.name) }) {
+            throw Failure(
+                .failure,
+                "the agent runs without --\(ignored.name.replacing("_", with: "-")): this hypivisor ignores it",
+                hint: "end it with 'hypi-attach --stop \(answer["id"]?.string ?? path)'")
+        }
         let isMeant = Self.condition(answer, path: path, known: Set(before.map(\.id)))
         guard waits || order.prompt != nil else {
             // The answer is all that is known of an agent that has not registered.
@@ -78,6 +85,9 @@ struct RegistryStarter: Starter {
             params["key"] = .string("folder:" + path(of: order, in: folder))
         }
         params["resume"] = order.sessionFile.map(JSON.string)
+        if !order.guards.isEmpty {
+            params["guards"] = .object(JSONObject(order.guards.map { ($0.name, .string($0.value)) }))
+        }
         if !order.piArguments.isEmpty { params["args"] = .array(order.piArguments.map(JSON.string)) }
         return params
     }
@@ -100,11 +110,9 @@ extension Batch {
     func run(through link: RegistryLink, waits: Bool) async throws -> ExitStatus {
         try await link.withClient(keepsEvents: true) { client in
             let arrivals = Arrivals()
-            async let reading: Void = arrivals.run(client.events)
-            let status = try await run(RegistryStarter(link, client, arrivals, waits: waits))
-            await client.close()
-            await reading
-            return status
+            // Ends with this scope, by cancellation.
+            async let _ = arrivals.run(client.events)
+            return try await run(RegistryStarter(link, client, arrivals, waits: waits))
         }
     }
 }

@@ -32,6 +32,8 @@ struct SpawnRequestTests {
             [:], ["path": 1], ["path": ""], ["path": "/w", "args": "x"], ["path": "/w", "args": ["x", 1]],
             ["path": "/w", "key": 5], ["path": "/w", "resume": "relative.jsonl"], ["path": "/w", "name": "a\nb"],
             ["path": "/w", "args": ["a\u{0}b"]], ["path": "/w", "new_folder": ["a"]],
+            ["path": "/w", "guards": ["max_cost"]], ["path": "/w", "guards": ["max_cost": 1]],
+            ["path": "/w", "guards": ["no_such": "1"]],
         ] as [JSONObject])
     func refused(_ params: JSONObject) {
         #expect(throws: RegistryFault.self) { try request(params) }
@@ -54,6 +56,21 @@ struct SpawnRequestTests {
                 "--detach", "--cwd", "/w", "--hypivisor", "ws://127.0.0.1:5/ws", "--name=-n", "--key", "k 1",
                 "--spawn-id", "id", "--resume", "/s.jsonl", "--", "--model", "x", "--",
             ])
+    }
+
+    @Test("Guards reach the launcher as options, and the answer names them; an agent that ran already has its own")
+    func guards() throws {
+        let request = try request([
+            "path": "/w", "guards": ["max_cost": "1.5", "hook": "notify --all", "max_turn": nil],
+        ])
+        let url = WebSocketURL(host: "127.0.0.1", port: 5, path: "/ws")
+        #expect(
+            Spawner.arguments(request, path: "/w", url: url, spawnID: "id").suffix(2) == [
+                "--max-cost=1.5", "--hook=notify --all",
+            ])
+        let agent = SpawnedAgent(path: "/w", id: "a", guards: ["max_cost"])
+        #expect(agent.json["guards"] == ["max_cost"])
+        #expect(agent.existing.json["guards"] == nil)
     }
 
     @Test("An agent's environment has what people and providers need, and nothing else of ours")

@@ -106,7 +106,9 @@ struct HypiSpawnTests {
         #expect(try JSON(parsing: try await process.line(0))["id"] == "na")
         process.send("/b\n")
         process.closeInput()
-        #expect(try await process.finish().exit == .status(0))
+        let result = try await process.finish()
+        #expect(result.errors == "")
+        #expect(result.exit == .status(0))
     }
 
     @Test("--if-absent prints the agent that works in the folder and starts nothing")
@@ -125,6 +127,7 @@ struct HypiSpawnTests {
         let registry = try await registry()
         let task = #"{"type":"abort"}"#
         let result = try await run(registry, ["/a", "--prompt", task])
+        #expect(result.errors == "")
         #expect(result.exit == .status(0))
         let command = try JSON(parsing: try #require(registry.agentFrames.last).frame)
         #expect(registry.agentFrames.map(\.agent) == ["na", "na"])
@@ -149,6 +152,24 @@ struct HypiSpawnTests {
         let early = try await run(registry, ["/a", "--no-wait"])
         #expect(early.exit == .status(0))
         #expect(try ids(early.output) == ["n"])
+    }
+
+    @Test("guards are passed on, and a hypivisor that ignores them is not taken for one that obeys")
+    func guards() async throws {
+        let arguments = ["/a", "--max-cost", "1.5", "--max-turn", "90s", "--hook", "notify --all"]
+        let old = try await run(try await registry(), arguments)
+        #expect(old.exit == .status(1))
+        #expect(
+            old.errors == "hypi-spawn: /a: the agent runs without --max-cost: this hypivisor ignores it "
+                + "(end it with 'hypi-attach --stop na')\n")
+        let registry = try await FakeRegistry.start([Self.node("n", "/a")]) { request, _ in
+            let names = request.params["guards"]?.object?.members.map(\.key) ?? []
+            return .success(["path": "/a", "id": "n", "guards": .array(names.map(JSON.string))])
+        }
+        #expect(try await run(registry, arguments).exit == .status(0))
+        #expect(
+            registry.requests.first?.params["guards"]
+                == ["max_cost": "1.5", "max_turn": "90s", "hook": "notify --all"])
     }
 
     @Test("of a version 1 registry the agent is known by its folder and gets its task as plain text")

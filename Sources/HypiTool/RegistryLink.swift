@@ -1,5 +1,6 @@
 public import HypiNet
 public import HypiWire
+public import NIOCore
 import NIOPosix
 
 /// How a tool reaches its registry: the address, the way in, and the one loop all its connections live on.
@@ -12,10 +13,18 @@ public struct RegistryLink: Sendable {
 
     /// A link as the options and the environment describe it; nothing is opened.
     ///
+    /// - Parameters:
+    ///   - endpoint: What the command line says.
+    ///   - environment: The program's environment.
+    ///   - timeout: How long a connection and its handshake may take; `nil`: the usual time.
     /// - Throws: ``Failure`` with status 64 or 78.
-    public init(_ endpoint: EndpointOptions, _ environment: Environment) throws(Failure) {
+    public init(
+        _ endpoint: EndpointOptions, _ environment: Environment, timeout: TimeAmount? = nil
+    ) throws(Failure) {
         url = try endpoint.registry(environment)
-        options = try endpoint.clientOptions(environment)
+        var options = try endpoint.clientOptions(environment)
+        if let timeout { options.timeout = timeout }
+        self.options = options
     }
 
     /// A feed of the roster that has not connected yet.

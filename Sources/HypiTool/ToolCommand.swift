@@ -33,8 +33,9 @@ extension ToolCommand {
     public static func main() async {
         do {
             let words = CommandLine.arguments.dropFirst()
-            var command = try await asyncParseAsRoot(
-                Array(hasTrailingArguments ? words.prefix { $0 != "--" } : words))
+            // A shell that asks for completions puts the words so far behind a `--` of its own.
+            let isCut = hasTrailingArguments && words.first != "---completion"
+            var command = try await asyncParseAsRoot(Array(isCut ? words.prefix { $0 != "--" } : words))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -10,7 +10,9 @@ struct AttachOptions: ParsableArguments {
         case observer
     }
 
-    @Argument(help: ArgumentHelp("Agent to talk to; the only one if there is one.", valueName: "target"))
+    @Argument(
+        help: ArgumentHelp("Agent to talk to; the only one if there is one.", valueName: "target"),
+        completion: RegistryCompletion.targets)
     var target: String?
 
     @Option(name: [.short, .long], help: ArgumentHelp("Send one prompt and print the answer.", valueName: "text"))

@@ -16,7 +16,8 @@ struct HypiDirs: ToolCommand {
         "hypi-dirs | jq -r 'select(.agents > 0) | .path'   # where agents work",
     ]
 
-    @Argument(help: "Folders to look into (default: the hypivisor's first root).", completion: .directory)
+    @Argument(
+        help: "Folders to look into (default: the hypivisor's first root).", completion: RegistryCompletion.folders)
     var path: [String] = []
     @Option(help: ArgumentHelp("Look this deep.", valueName: "levels")) var depth = 1
     @Flag(help: "Only git repositories.") var git = false

@@ -16,7 +16,8 @@ struct HypiLs: ToolCommand {
         "hypi-ls --wait idle --timeout 10m ~/src/app       # until its turn is over",
     ]
 
-    @Argument(help: "Only these: an id, the start of one, a name, a folder.") var target: [String] = []
+    @Argument(help: "Only these: an id, the start of one, a name, a folder.", completion: RegistryCompletion.targets)
+    var target: [String] = []
     @OptionGroup var selection: SelectionOptions
     @Flag(help: "Go on with every change until interrupted.") var watch = false
     @Option(help: ArgumentHelp("Go on behind this cursor of --watch.", valueName: "cursor")) var since: String?

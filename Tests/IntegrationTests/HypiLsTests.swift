@@ -188,8 +188,41 @@ struct HypiLsTests {
     @Test("what does not come within --timeout is named, with status 124")
     func timeout() async throws {
         let registry = try await FakeRegistry.start(Self.nodes)
-        let result = try await run(registry, ["--wait", "idle", "web", "--timeout", "2"])
+        let result = try await run(registry, ["--wait", "idle", "web", "--timeout", "5"])
         #expect(result.exit == .status(124))
-        #expect(result.errors == "hypi-ls: timed out after 2 s: not idle: web-1\n")
+        #expect(result.errors == "hypi-ls: timed out after 5 s: not idle: web-1\n")
+    }
+
+    @Test("shells complete ids, names, machines and folders from the running hypivisor, at once or not at all")
+    func completion() async throws {
+        let registry = try await FakeRegistry.start(Self.nodes) { request, _ in
+            .success(["current": request.params["path"] ?? .null, "directories": ["app", "web", "bad\n"]])
+        }
+        func words(
+            _ tool: String, _ option: [String], _ prefix: String, _ url: String? = nil, attempts: Int = 20
+        ) async throws -> [String] {
+            let line = [tool] + option + [prefix]
+            let result = try await fixture.run(
+                tool,
+                ["---completion", "--"] + (option.isEmpty ? ["positional@0"] : option)
+                    + [String(line.count - 1), String(prefix.utf8.count)] + line,
+                environment: ["HYPIVISOR_WS": url ?? registry.url])
+            #expect(result.exit == .status(0))
+            #expect(result.errors == "")
+            let found = result.output.split(separator: "\n").map(String.init)
+            // A machine that is busy with other tests may not answer in the time that a person is made to wait.
+            guard found.isEmpty, url == nil, attempts > 0 else { return found }
+            return try await words(tool, option, prefix, attempts: attempts - 1)
+        }
+        #expect(try await words("hypi-ls", [], "") == ["app-1", "ask-1", "nightly web", "old-1", "stop-1", "web-1"])
+        #expect(try await words("hypi-ls", [], "a") == ["app-1", "ask-1"])
+        #expect(try await words("hypi-ls", [], "/home") == ["/home/ann/app", "/home/ann/ask"])
+        #expect(try await words("hypi-ls", ["--machine"], "") == ["desk", "lap"])
+        #expect(try await words("hypi-ls", ["--name"], "n") == ["nightly web"])
+        #expect(try await words("hypi-spawn", [], "/srv/a") == ["/srv/app/"])
+        #expect(try await words("hypi-dirs", [], "~/w") == ["~/web/"])
+        #expect(Set(registry.requests.map { $0.params["path"] }) == ["/srv", .string(fixture.home)])
+        #expect(try await words("hypi-attach", [], "st") == ["stop-1"])
+        #expect(try await words("hypi-ls", [], "", "ws://127.0.0.1:1/ws") == [])
     }
 }

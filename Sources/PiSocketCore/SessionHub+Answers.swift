@@ -25,7 +25,20 @@ extension SessionHub {
             case .prompt, .abort, .plain: break
             }
         }
+        if answer.type == "abort", response.success { watchAbort() }
         watchSettling()
+    }
+
+    /// A real pi loses an abort that comes too soon, and says that it was done (records real-0.58.3, 06e): if the run
+    /// goes on, it is sent again.
+    private func watchAbort() {
+        guard tracker.isBusy, repeatedAborts < Self.repeatedAbortLimit else { return }
+        repeatedAborts += 1
+        let run = runNumber
+        eventLoop.assumeIsolated().scheduleTask(in: Self.abortTime) {
+            guard self.runNumber == run, self.tracker.isBusy else { return }
+            self.perform(self.router.ask(.abort, PiCommand.abort))
+        }
     }
 
     private func take(_ response: PiResponse, to question: CommandRouter.OwnQuestion) {

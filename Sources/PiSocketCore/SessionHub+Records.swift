@@ -78,7 +78,10 @@ extension SessionHub {
         inFlight.apply(record)
         forward(record)
         switch record.kind {
-        case .agentStart: perform(router.runBegan())
+        case .agentStart:
+            runNumber += 1
+            repeatedAborts = 0
+            perform(router.runBegan())
         case .uiRequest: opened(record)
         case .turnEnd, .queueUpdate: refresh()
         default: break

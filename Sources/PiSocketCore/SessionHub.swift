@@ -18,6 +18,11 @@ final class SessionHub {
     /// The time a pi without `agent_settled` has to begin a retry or a compaction before its run counts as over.
     static let settleTime = TimeAmount.milliseconds(100)
 
+    /// The time a run has to end after its abort was answered.
+    static let abortTime = TimeAmount.milliseconds(500)
+    /// How often an abort is sent again.
+    static let repeatedAbortLimit = 3
+
     let eventLoop: any EventLoop
     let logger: Logger
     let processBoot: String
@@ -42,6 +47,10 @@ final class SessionHub {
     /// Why a guard holds the agent back, if one does.
     var blocked: String?
     var guards: GuardSet
+    /// Counts runs, so that a late abort is not for the next one.
+    var runNumber = 0
+    /// Aborts of the current run that were sent again.
+    var repeatedAborts = 0
     var hasUnsettledRun = false
     var settleTimer: Scheduled<Void>?
     private var lastViewerID: ViewerID = 0

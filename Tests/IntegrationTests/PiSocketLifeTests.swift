@@ -187,7 +187,13 @@ import Testing
 
     @Test(
         "a pi that is not there, or ends before it answers, is one line and status 69",
-        arguments: [("no-such-pi", "not found"), ("false", "exit status 1"), ("sh -c 'echo why >&2; exit 3'", "why")])
+        arguments: [
+            ("no-such-pi", "not found"), ("false", "exit status 1"), ("sh -c 'echo why >&2; exit 3'", "why"),
+            (
+                "sh -c 'echo {\\\"type\\\":\\\"extension_ui_request\\\",\\\"id\\\":1,\\\"method\\\":\\\"input\\\",\\\"title\\\":\\\"Key?\\\"}'",
+                "Key?"
+            ),
+        ])
     func noPi(command: String, words: String) async throws {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }

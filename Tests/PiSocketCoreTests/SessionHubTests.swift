@@ -96,6 +96,24 @@ import Testing
         #expect(stage.settledCount == 1)
     }
 
+    @Test("an abort that pi has lost is sent again while its run goes on, and not into the next") func lostAbort() {
+        let stage = Stage(isCumulative: true, replayBytes: 1 << 20)
+        stage.settle()
+        let reader = Reader(stage)
+        stage.settle()
+        line(stage, "{\"type\":\"agent_start\"}")
+        reader.send(["type": "abort"], stage)
+        stage.settle()
+        stage.loop.advanceTime(by: .seconds(1))
+        #expect(stage.pi.commandTypes.count { $0 == "abort" } == 2)
+        line(stage, "{\"type\":\"agent_end\"}")
+        line(stage, "{\"type\":\"agent_start\"}")
+        stage.settle()
+        stage.loop.advanceTime(by: .seconds(10))
+        #expect(stage.pi.commandTypes.count { $0 == "abort" } <= 3)
+        #expect(reader.read().count { $0["type"] == "response" } == 1)
+    }
+
     @Test("a guard that trips aborts, refuses what waits, and lasts over a restart of pi until a person resumes")
     func guards() {
         let stage = Stage(isCumulative: false, replayBytes: 1 << 20, guards: GuardLimits(repeats: 2))

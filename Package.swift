@@ -132,8 +132,6 @@ let package = Package(
                 "PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioEmbedded,
                 nioPosix,
             ]),
-        tests("IntegrationTests", ["pi-replay", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
-            ["PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioPosix]),
         tests(
             "IntegrationTests",
             ["pi-replay", "registry-load", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),

@@ -17,7 +17,7 @@ struct ClientHandshakeTests {
         let future = WebSocketClient.connect(
             to: url, options: options, on: MultiThreadedEventLoopGroup.singleton.next()
         ) { EchoEndpoint(log: log, greeting: "hello") }
-        async let outcome = within(.seconds(30), "the end of the handshake") {
+        async let outcome = within(.seconds(60), "the end of the handshake") {
             await Result { () async throws in try await future.get() }
         }
         let connection = try await listener.next()
@@ -63,7 +63,8 @@ struct ClientHandshakeTests {
 
     @Test("the request is what RFC 6455 section 4.1 asks for, with token and subprotocols")
     func request() async throws {
-        let options = WebSocketClient.Options(token: Token("s3cret"), subprotocols: ["a", "b"])
+        let options = WebSocketClient.Options(
+            token: Token("s3cret"), subprotocols: ["a", "b"], timeout: .seconds(60))
         try await connect(options: options) { request, connection in
             let lines = request.split(separator: "\r\n").map(String.init)
             #expect(lines[0] == "GET /p?q=1 HTTP/1.1")

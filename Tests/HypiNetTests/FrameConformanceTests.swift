@@ -31,7 +31,7 @@ struct FrameConformanceTests {
     func lengths(role: Role) async throws {
         let bench = try await Bench.open(role)
         var sent = 0
-        for length in [0, 1, 7, 8, 125, 126, 127, 65535, 65536, 1 << 20] {
+        for length in [0, 1, 7, 8, 125, 126, 127, 65535, 65536, 200_000] {
             let payload = (0..<length).map { UInt8($0 * 31 % 128) }
             for first: UInt8 in [0x81, 0x82] {
                 await bench.peer.send(first, payload)

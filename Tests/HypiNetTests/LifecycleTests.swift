@@ -46,8 +46,8 @@ struct LifecycleTests {
             #expect(!socket.isOpen)
         }
         try await bench.peer.connection.setReading(true)
-        try await bench.peer.connection.received.wait("the close frame") { bytes, _ in
-            bytes.suffix(18).elementsEqual("reads too slowly".utf8) || bytes.suffix(24).contains(0x88)
+        try await bench.peer.connection.received.wait("the close frame", timeout: .seconds(60)) { bytes, _ in
+            bytes.suffix(24).contains(0x88)
         }
         await bench.end()
         _ = try await bench.log.closure()
@@ -94,7 +94,7 @@ struct LifecycleTests {
     // MARK: Heartbeat
 
     /// Long enough for a machine that is busy with other things not to look like a silent peer.
-    private static let patient = WebSocket.Options(heartbeat: .seconds(1))
+    private static let patient = WebSocket.Options(heartbeat: .seconds(2))
 
     @Test("a silent peer is pinged twice and then given up", arguments: Bench.roles)
     func silentPeer(role: Role) async throws {
@@ -121,7 +121,7 @@ struct LifecycleTests {
     func pausedHeartbeat() async throws {
         let bench = try await Bench.open(.server, options: Self.patient)
         try await bench.handle.run { $0.pauseReading() }
-        let quiet = try await bench.handle.eventLoop().scheduleTask(in: .milliseconds(4200)) {}
+        let quiet = try await bench.handle.eventLoop().scheduleTask(in: .milliseconds(8200)) {}
         try await quiet.futureResult.get()
         #expect(bench.log.events == [.opened])
         try await bench.handle.run { $0.resumeReading() }
@@ -132,17 +132,17 @@ struct LifecycleTests {
 
     @Test("a slow peer that takes what waits for it is alive, though it says nothing")
     func slowButAlive() async throws {
-        let bench = try await Bench.open(.server, options: .init(outboxLimit: nil, heartbeat: .seconds(1)))
+        let bench = try await Bench.open(.server, options: .init(outboxLimit: nil, heartbeat: .seconds(2)))
         let connection = bench.peer.connection
         try await connection.setReading(false)
         let total = 64 << 20
         try await bench.handle.run { $0.send(message: ByteBuffer(repeating: 65, count: total), opcode: .binary) }
         let loop = try await bench.handle.eventLoop()
         // Half again as long as silence alone would be given, while the bytes trickle.
-        let trickle = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
+        let trickle = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(40)) { _ in
             connection.readOnce()
         }
-        try await loop.scheduleTask(in: .milliseconds(4500)) {}.futureResult.get()
+        try await loop.scheduleTask(in: .milliseconds(9000)) {}.futureResult.get()
         trickle.cancel()
         #expect(bench.log.events == [.opened])
         await bench.end()

@@ -8,6 +8,7 @@ import Testing
 @Suite("MessageStream and RegistryClient, over sockets")
 struct MessageStreamTests {
     private static let group = MultiThreadedEventLoopGroup.singleton
+    private static let options = WebSocketClient.Options(timeout: .seconds(60))
 
     /// A handwritten server that has accepted one client, and what `connect` made of it.
     private func accept<Client: Sendable>(
@@ -23,12 +24,14 @@ struct MessageStreamTests {
     }
 
     private func stream(byteLimit: Int = Limits.streamBytes) async throws -> (client: MessageStream, peer: RawPeer) {
-        try await accept { try await MessageStream.connect(to: $0, byteLimit: byteLimit, on: Self.group) }
+        try await accept {
+            try await MessageStream.connect(to: $0, options: Self.options, byteLimit: byteLimit, on: Self.group)
+        }
     }
 
     private func registry(keepsEvents: Bool = false) async throws -> (client: RegistryClient, peer: RawPeer) {
         try await accept {
-            try await RegistryClient.connect(to: $0, options: .init(), keepsEvents: keepsEvents, on: Self.group)
+            try await RegistryClient.connect(to: $0, options: Self.options, keepsEvents: keepsEvents, on: Self.group)
         }
     }
 
@@ -187,7 +190,7 @@ struct MessageStreamTests {
     func rudeServer() async throws {
         let (task, peer) = try await accept { url in
             Task {
-                try await RegistryClient.with(url, options: .init(), on: Self.group) { try await $0.request("x") }
+                try await RegistryClient.with(url, options: Self.options, on: Self.group) { try await $0.request("x") }
             }
         }
         let id = try requestID(try await peer.frames(1)[0])

@@ -4,6 +4,12 @@ import HypiWire
 import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Echoes through HypiNet exactly as the product uses it, for conformance suites and independent peers.
 @main
 struct WebSocketEcho: AsyncParsableCommand {
@@ -26,7 +32,7 @@ struct WebSocketEcho: AsyncParsableCommand {
             ) { _ in
                 .webSocket { _, _ in Echo() }
             }
-            print(JSON.object(["url": .string("ws://127.0.0.1:\(server.port)/")]).text)
+            writeRecord(["url": .string("ws://127.0.0.1:\(server.port)/")])
             try await Task.sleep(for: .seconds(Int64.max / 2_000_000_000))
         }
     }
@@ -45,10 +51,15 @@ struct WebSocketEcho: AsyncParsableCommand {
             let connected = WebSocketClient.connect(to: url, on: eventLoop) { Echo(ended: ended) }
             connected.whenFailure { ended.fail($0) }
             let closure = try await ended.futureResult.get()
-            print(
-                JSON.object(["code": .int(closure.code.rawValue), "reason": .string(closure.reason)]).text)
+            writeRecord(["code": .int(closure.code.rawValue), "reason": .string(closure.reason)])
         }
     }
+}
+
+/// Writes one record to stdout at once: whoever waits for it reads a pipe, which `print` would fill first.
+private func writeRecord(_ object: JSONObject) {
+    let bytes = JSON.object(object).record
+    _ = write(STDOUT_FILENO, bytes, bytes.count)
 }
 
 /// Sends every message back as it came.

@@ -1,0 +1,90 @@
+import Foundation
+import HypiTestSupport
+import HypiWire
+import Testing
+
+/// An agent on one host and the hypivisor on another.
+///
+/// `HYPI_TEST_CUT` says for how many seconds the link is cut.
+@Suite(
+    "hypivisor and an agent on two hosts", .serialized,
+    .enabled(if: TwoHosts.areAvailable, "needs Linux, root and 'ip netns' that may make namespaces"))
+struct HypivisorNetworkTests {
+    private static let cutSeconds = Effort.number("HYPI_TEST_CUT", default: 5)
+    private static let rate = 200
+
+    private func environment(_ fixture: Fixture) -> [String: String] {
+        fixture.environment.merging([
+            "HYPI_TOKEN": "one-secret-for-both-hosts",
+            "HYPI_PI": Fixture.executable("pi-demo") + " --thinking off --rate \(Self.rate)",
+        ]) { $1 }
+    }
+
+    @Test("the agent is listed with its address, is reached though no port of it is, and survives a cut link")
+    func twoHosts() async throws {
+        let hosts = try TwoHosts()
+        let (here, there) = (try Fixture(), try Fixture())
+        defer {
+            here.cleanUp()
+            there.cleanUp()
+        }
+        let url = "ws://\(hosts.address(.a)):31415/ws"
+        let hypivisor = try hosts.start(
+            "hypivisor", ["--host", "0.0.0.0", "--heartbeat", "1s", "--node-ttl", "5s"], on: .a,
+            environment: environment(here), cwd: here.home)
+        _ = try await hypivisor.line(0, timeout: .seconds(60))
+        let remote = environment(there).merging(["HYPIVISOR_WS": url]) { $1 }
+        let agent = try hosts.start(
+            "pi-socket", ["--port", "0", "--id", "far", "--insecure"], on: .b, environment: remote, cwd: there.home)
+        let ready = try JSON(parsing: try await agent.line(0, timeout: .seconds(60)))
+        let port = try #require(ready["url"]?.string.flatMap { WebSocketURL($0) }?.port)
+
+        func tool(_ name: String, _ arguments: [String]) throws -> TestProcess {
+            try hosts.start(name, arguments, on: .a, environment: environment(here), cwd: here.home)
+        }
+        func listed() async throws -> Node {
+            let wait = try tool("hypi-ls", ["--wait", "ready", "far", "--timeout", "90"])
+            #expect(try await wait.waitForExit(timeout: .seconds(100)) == .status(0), "\(wait.errors.text)")
+            return try Node(json: JSON(parsing: try await tool("hypi-ls", ["--json", "far"]).line(0)))
+        }
+        let node = try await listed()
+        #expect(node.address == hosts.address(.b))
+        #expect(node.tunnel == true)
+
+        // The bridge listens on its own loopback alone.
+        let direct = try tool("hypi-attach", ["-p", "x", "--insecure", "ws://\(hosts.address(.b)):\(port)/ws"])
+        #expect(try await direct.waitForExit(timeout: .seconds(60)) == .status(69))
+        let relayed = try await tool("hypi-attach", ["-p", "hello", "far"]).finish(timeout: .seconds(60))
+        #expect(relayed.exit == .status(0), "\(relayed.errors)")
+        #expect(relayed.output.contains("> hello"))
+
+        let length = (Self.cutSeconds + 5) * Self.rate
+        let turn = try tool("hypi-attach", ["-p", "/long \(length)", "far", "--timeout", "300"])
+        let follower = try hosts.start(
+            "hypi-attach", ["--follow", "ws://127.0.0.1:\(port)/ws"], on: .b, environment: remote, cwd: there.home)
+        try await turn.output.wait("the beginning of the answer", timeout: .seconds(60)) { bytes, _ in
+            bytes.count > 100
+        }
+        try hosts.setCable(isConnected: false)
+        try await offline(tool)
+        try await Task.sleep(for: .seconds(Self.cutSeconds))
+        try hosts.setCable(isConnected: true)
+        let begin = ContinuousClock.now
+        let again = try await listed()
+        print("listed again \(begin.duration(to: .now)) after the link was back")
+        #expect(again.pid == node.pid)
+        let (exit, text, errors) = try await turn.finish(timeout: .seconds(120))
+        #expect(exit == .status(0), "\(errors)")
+        #expect(text.count >= length)
+        // The witness on the agent's own host was never cut off.
+        try await follower.output.wait("the same answer", timeout: .seconds(60)) { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains(text.trimmingCharacters(in: .newlines))
+        }
+    }
+
+    /// Waits until the registry has noticed that the agent has gone silent.
+    private func offline(_ tool: (String, [String]) throws -> TestProcess) async throws {
+        let wait = try tool("hypi-ls", ["--wait", "gone", "far", "--timeout", "90"])
+        #expect(try await wait.waitForExit(timeout: .seconds(100)) == .status(0), "\(wait.errors.text)")
+    }
+}

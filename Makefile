@@ -35,7 +35,7 @@ demo: release ## Start a hypivisor and two agents, talk to them, break things, c
 test: packages ## Build and run all tests
 	@Tests/Scripts/install-packages.sh jq tmux
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
-	$(SWIFT) test --skip-build --scratch-path $(BUILD)
+	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD)
 
 lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq

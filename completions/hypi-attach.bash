@@ -194,6 +194,14 @@ _hypi-attach() {
         ;;
     esac
 
+    # Offer positional completions
+    case "${positional_number}" in
+    1)
+        __hypi-attach_add_completions -W "$(__hypi-attach_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "$(__hypi-attach_cursor_index_in_current_word)")"
+        return
+        ;;
+    esac
+
     # Offer subcommand / subcommand argument completions
     local -r subcommand="${unparsed_words[0]}"
     unset 'unparsed_words[0]'

@@ -77,6 +77,7 @@ function __hypi-attach_custom_completion
 end
 
 complete -c 'hypi-attach' -f
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_positional "hypi-attach" -eq 1' -fka '(__hypi-attach_custom_completion ---completion -- positional@0 (count (__hypi-attach_tokens -pc)) (__hypi-attach_tokens -tC))'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" p prompt' -s 'p' -l 'prompt' -d 'Send one prompt and print the answer.' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" json' -l 'json' -d 'Print every record as NDJSON instead of the answer\'s text.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" jsonl-in' -l 'jsonl-in' -d 'Take commands as NDJSON on standard input, print every record.'
@@ -95,5 +96,5 @@ complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_o
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_positional "hypi-attach" -eq 1' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_positional "hypi-attach" -eq 2' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach help" version' -l 'version' -d 'Show the version.'

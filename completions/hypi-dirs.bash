@@ -187,7 +187,7 @@ _hypi-dirs() {
     # Offer positional completions
     case "${positional_number}" in
     *)
-        __hypi-dirs_add_completions -d
+        __hypi-dirs_add_completions -W "$(__hypi-dirs_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "$(__hypi-dirs_cursor_index_in_current_word)")"
         return
         ;;
     esac

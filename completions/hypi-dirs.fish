@@ -77,7 +77,7 @@ function __hypi-dirs_custom_completion
 end
 
 complete -c 'hypi-dirs' -f
-complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_positional "hypi-dirs" -ge 1' -fa '(__hypi-dirs_complete_directories)'
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_positional "hypi-dirs" -ge 1' -fka '(__hypi-dirs_custom_completion ---completion -- positional@0 (count (__hypi-dirs_tokens -pc)) (__hypi-dirs_tokens -tC))'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" depth' -l 'depth' -d 'Look this deep.' -rfka ''
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" git' -l 'git' -d 'Only git repositories.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" missing' -l 'missing' -d 'Only folders in which no agent works yet.'

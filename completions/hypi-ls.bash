@@ -175,6 +175,7 @@ _hypi-ls() {
         return
         ;;
     '--machine')
+        __hypi-ls_add_completions -W "$(__hypi-ls_custom_complete ---completion -- --machine "${COMP_CWORD}" "$(__hypi-ls_cursor_index_in_current_word)")"
         return
         ;;
     '--cwd')
@@ -182,6 +183,7 @@ _hypi-ls() {
         return
         ;;
     '--name')
+        __hypi-ls_add_completions -W "$(__hypi-ls_custom_complete ---completion -- --name "${COMP_CWORD}" "$(__hypi-ls_cursor_index_in_current_word)")"
         return
         ;;
     '--status')
@@ -202,6 +204,14 @@ _hypi-ls() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    *)
+        __hypi-ls_add_completions -W "$(__hypi-ls_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "$(__hypi-ls_cursor_index_in_current_word)")"
         return
         ;;
     esac

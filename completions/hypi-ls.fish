@@ -77,10 +77,11 @@ function __hypi-ls_custom_completion
 end
 
 complete -c 'hypi-ls' -f
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_positional "hypi-ls" -ge 1' -fka '(__hypi-ls_custom_completion ---completion -- positional@0 (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'activity' -d 'Only agents that do this:' -rfka 'starting idle working input-required retrying compacting blocked'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'machine' -d 'Only on this machine.' -rfka ''
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'machine' -d 'Only on this machine.' -rfka '(__hypi-ls_custom_completion ---completion -- --machine (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'cwd' -d 'Only in this folder or below.' -rfa '(__hypi-ls_complete_directories)'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'name' -d 'Only with a name like this, such as \'nightly-*\'.' -rfka ''
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'name' -d 'Only with a name like this, such as \'nightly-*\'.' -rfka '(__hypi-ls_custom_completion ---completion -- --name (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" status' -l 'status' -d 'Only these:' -rfka 'active offline'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" watch' -l 'watch' -d 'Go on with every change until interrupted.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" since' -l 'since' -d 'Go on behind this cursor of --watch.' -rfka ''
@@ -95,5 +96,5 @@ complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_option
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_positional "hypi-ls" -eq 1' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_positional "hypi-ls" -eq 2' -fa 'help' -d 'Show subcommand help information.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls help" version' -l 'version' -d 'Show the version.'

@@ -165,7 +165,7 @@ _hypi-spawn() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(-0 --null --if-absent --no-wait --local --insecure --version -h --help)
     local -a repeating_options=()
-    local -a non_repeating_options=(--new-folder --name --key --prompt --resume --jobs --timeout --hypivisor --token-file)
+    local -a non_repeating_options=(--new-folder --name --key --prompt --resume --max-cost --max-turn --max-repeats --idle-exit --hook --jobs --timeout --hypivisor --token-file)
     __hypi-spawn_offer_flags_options -1
 
     # Offer option value completions
@@ -185,6 +185,21 @@ _hypi-spawn() {
     '--resume')
         return
         ;;
+    '--max-cost')
+        return
+        ;;
+    '--max-turn')
+        return
+        ;;
+    '--max-repeats')
+        return
+        ;;
+    '--idle-exit')
+        return
+        ;;
+    '--hook')
+        return
+        ;;
     '--jobs')
         return
         ;;
@@ -202,7 +217,7 @@ _hypi-spawn() {
     # Offer positional completions
     case "${positional_number}" in
     *)
-        __hypi-spawn_add_completions -d
+        __hypi-spawn_add_completions -W "$(__hypi-spawn_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "$(__hypi-spawn_cursor_index_in_current_word)")"
         return
         ;;
     esac

@@ -20,7 +20,7 @@ function __hypi-spawn_parse_tokens -S
     set -l unparsed_tokens (__hypi-spawn_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-spawn'
-        __hypi-spawn_parse_subcommand -r 1 '0/null' 'new-folder=' 'name=' 'key=' 'if-absent' 'prompt=' 'resume=' 'jobs=' 'no-wait' 'local' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
+        __hypi-spawn_parse_subcommand -r 1 '0/null' 'new-folder=' 'name=' 'key=' 'if-absent' 'prompt=' 'resume=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'jobs=' 'no-wait' 'local' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'help'
             __hypi-spawn_parse_subcommand -r 1 'version'
@@ -77,7 +77,7 @@ function __hypi-spawn_custom_completion
 end
 
 complete -c 'hypi-spawn' -f
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_positional "hypi-spawn" -ge 1' -fa '(__hypi-spawn_complete_directories)'
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_positional "hypi-spawn" -ge 1' -fka '(__hypi-spawn_custom_completion ---completion -- positional@0 (count (__hypi-spawn_tokens -pc)) (__hypi-spawn_tokens -tC))'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" 0 null' -s '0' -l 'null' -d 'With -: folders are separated by NUL.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" new-folder' -l 'new-folder' -d 'Make this folder below DIR and start there.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" name' -l 'name' -d 'The agent\'s name in lists.' -rfka ''
@@ -85,6 +85,11 @@ complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" if-absent' -l 'if-absent' -d 'Start it only if no agent runs in the folder.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" prompt' -l 'prompt' -d 'Its first task; an agent that ran already gets it too.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" resume' -l 'resume' -d 'Go on with this session file, or session id.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-cost' -l 'max-cost' -d 'Block the agent beyond this cost.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-turn' -l 'max-turn' -d 'Block it after a longer turn.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-repeats' -l 'max-repeats' -d 'Block it when the same call fails this often.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" idle-exit' -l 'idle-exit' -d 'End it after this time without work.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" hook' -l 'hook' -d 'Have it run this on events.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" jobs' -l 'jobs' -d 'How many at a time.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" no-wait' -l 'no-wait' -d 'Do not wait until the agent is usable.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" local' -l 'local' -d 'Start it here if no hypivisor runs.'

@@ -196,8 +196,12 @@ struct RelayTests {
 
     @Test("An agent that cannot be reached is answered with the reason and 1008, and never with the token")
     func unreachable() async throws {
-        try await withAgent([:]) { registry, agent, _ in
-            await agent.stop()
+        try await TestRegistry.run { registry in
+            // Bound and not listened on: nobody else gets the port meanwhile.
+            let held = try HeldPort()
+            defer { withExtendedLifetime(held) {} }
+            let peer = try await registry.peer(query: "role=agent")
+            _ = try await peer.result("register", RegistryPeer.node("a", port: held.port))
             let (frame, closure) = try await refusal(try await registry.viewer("a"))
             #expect(frame == ["error": "Cannot reach agent: connection refused", "code": "unreachable"])
             #expect(closure.code == .policyViolation)

@@ -71,7 +71,7 @@ struct Launcher: Sendable {
             tasks.addTask { try await run(arguments, folder) }
             tasks.addTask {
                 try await Task.sleep(for: limit)
-                throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit)")
+                throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit.components.seconds) s")
             }
             // Whoever is first; the launcher is told to end if it is the clock.
             defer { tasks.cancelAll() }

@@ -211,6 +211,8 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     public func drop() {
         state = .ended
         pulse.stop()
+        // What was written before goes as far as the kernel takes it, in the middle of a read as at any other time.
+        flushWhatIsDue()
         context?.close(promise: nil)
     }
 

@@ -141,6 +141,7 @@ final class EchoEndpoint: WebSocketEndpoint {
     func received(_ message: Message) {
         log.add(.message(String(buffer: message.payload)))
         socket?.send(message: message.payload, opcode: message.isText ? .text : .binary)
+        if message.payload == ByteBuffer(string: "drop") { socket?.drop() }
     }
 
     func received(frame: Frame) {

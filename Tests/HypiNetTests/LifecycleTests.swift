@@ -53,6 +53,15 @@ struct LifecycleTests {
         _ = try await bench.log.closure()
     }
 
+    @Test("what was sent before a connection is dropped arrives, though one read brought both about")
+    func sentBeforeDrop() async throws {
+        let bench = try await Bench.open(.server)
+        let texts = (0..<50).map { "\($0)" } + ["drop"]
+        await bench.peer.connection.send(texts.flatMap { bench.peer.frame(0x81, Array($0.utf8)) })
+        #expect(try await bench.peer.framesUntilEnd().map(\.text) == texts)
+        #expect(try await bench.log.closure().code == .abnormal)
+    }
+
     @Test("a message longer than the outbox is sent whole when nothing else waits")
     func longWrite() async throws {
         let bench = try await Bench.open(.server, options: .init(outboxLimit: 1000, heartbeat: nil))

@@ -30,7 +30,7 @@ struct HypivisorNetworkTests {
         }
         let url = "ws://\(hosts.address(.a)):31415/ws"
         let hypivisor = try hosts.start(
-            "hypivisor", ["--host", "0.0.0.0", "--heartbeat", "1s", "--node-ttl", "5s"], on: .a,
+            "hypivisor", ["--host", "0.0.0.0", "--heartbeat", "1s", "--node-ttl", "5m"], on: .a,
             environment: environment(here), cwd: here.home)
         _ = try await hypivisor.line(0, timeout: .seconds(60))
         let remote = environment(there).merging(["HYPIVISOR_WS": url]) { $1 }
@@ -65,8 +65,8 @@ struct HypivisorNetworkTests {
         try await turn.output.wait("the beginning of the answer", timeout: .seconds(60)) { bytes, _ in
             bytes.count > 100
         }
+        // A viewer that was cut off comes back for as long as the agent is listed, offline or not: hence the long TTL.
         try hosts.setCable(isConnected: false)
-        try await offline(tool)
         try await Task.sleep(for: .seconds(Self.cutSeconds))
         try hosts.setCable(isConnected: true)
         let begin = ContinuousClock.now
@@ -80,11 +80,5 @@ struct HypivisorNetworkTests {
         try await follower.output.wait("the same answer", timeout: .seconds(60)) { bytes, _ in
             String(decoding: bytes, as: UTF8.self).contains(text.trimmingCharacters(in: .newlines))
         }
-    }
-
-    /// Waits until the registry has noticed that the agent has gone silent.
-    private func offline(_ tool: (String, [String]) throws -> TestProcess) async throws {
-        let wait = try tool("hypi-ls", ["--wait", "gone", "far", "--timeout", "90"])
-        #expect(try await wait.waitForExit(timeout: .seconds(100)) == .status(0), "\(wait.errors.text)")
     }
 }

@@ -111,7 +111,8 @@ struct HypivisorSpawnTests {
         for node in nodes { #expect(kill(pid_t(try #require(node.pid)), 0) == 0) }
         let answer = try await start(fixture)
         defer { answer.signal(SIGTERM) }
-        _ = try await fixture.run("hypi-ls", ["--wait", "ready", nodes[0].id, "--timeout", "60"], timeout: .seconds(90))
+        _ = try await fixture.run(
+            "hypi-ls", ["--wait", "ready", nodes[0].id, "--timeout", "60"], timeout: .seconds(90))
         let told = try await fixture.run("hypi-attach", ["-p", "hello", nodes[0].id], timeout: .seconds(60))
         #expect(told.exit == .status(0), "\(told.errors)")
     }

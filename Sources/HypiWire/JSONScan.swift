@@ -27,8 +27,8 @@ enum JSONScan {
         return nil
     }
 
-    /// Steps over eight bytes at a time while none of them is a quote or a backslash.
-    private static func skipPlainText(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+    /// Steps over eight bytes at a time while none of them is a quote, a backslash or a control character.
+    static func skipPlainText(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
         var position = start
@@ -36,8 +36,10 @@ enum JSONScan {
             let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
             let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
             let slashes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-            // A byte of x is zero exactly if (x - 1) & ~x has its high bit set, up to carries that only add candidates.
-            let found = ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes) & highs
+            // A byte of x is zero exactly if (x - 1) & ~x has its high bit set, and below 0x20 if (x - 0x20) & ~x has, up
+            // to borrows that only add candidates behind the first.
+            let controls = (word &- ones &* 0x20) & ~word
+            let found = ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | controls) & highs
             guard found == 0 else { return position + found.littleEndian.trailingZeroBitCount / 8 }
             position += 8
         }

@@ -64,15 +64,13 @@ public struct PiRecord: Sendable, Equatable {
     /// Takes a line; `nil` if it is not one whole JSON object in UTF-8.
     public init?(line: ByteBuffer) {
         let kind = line.withUnsafeReadableBytes { bytes -> Kind? in
+            // What is no JSON would break the envelope it is put into, and a text frame that is not UTF-8 would cost every
+            // viewer its connection (RFC 6455 section 8.1).
+            guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{"), JSONValidator.isValue(bytes),
+                String(validating: bytes, as: UTF8.self) != nil
+            else { return nil }
             var scanner = KeyScanner(bytes)
-            var kind = Kind.other
-            while let member = scanner.next() {
-                guard scanner.matches(member.key, "type") else { continue }
-                kind = Self.kind(UnsafeRawBufferPointer(rebasing: bytes[member.value]))
-            }
-            guard scanner.isComplete, bytes[scanner.end...].allSatisfy({ $0 <= 0x20 }) else { return nil }
-            // A text frame with anything else in it would cost every viewer its connection (RFC 6455 section 8.1).
-            return String(validating: bytes, as: UTF8.self) == nil ? nil : kind
+            return scanner.value(of: "type").map { Self.kind(UnsafeRawBufferPointer(rebasing: bytes[$0])) } ?? .other
         }
         guard let kind else { return nil }
         self.line = line
@@ -86,7 +84,7 @@ public struct PiRecord: Sendable, Equatable {
 
     /// The whole record, decoded; for the few kinds whose content matters.
     ///
-    /// - Throws: ``JSONError`` for a line that nests well but is not JSON.
+    /// - Throws: ``JSONError`` for a line that nests deeper than the parser goes.
     public func json() throws(JSONError) -> JSON {
         try JSON(parsing: line)
     }

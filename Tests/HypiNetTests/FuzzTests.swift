@@ -212,7 +212,12 @@ struct FuzzTests {
                     last = range.upperBound
                 }
             }
-            guard let value = try? JSON(parsing: ByteBuffer(bytes: bytes)) else { return }
+            let value = try? JSON(parsing: ByteBuffer(bytes: bytes))
+            // The validator does not look at UTF-8.
+            if String(validating: bytes, as: UTF8.self) != nil {
+                check(bytes.withUnsafeBytes(JSONValidator.isValue) == (value != nil), "validator: \(bytes)")
+            }
+            guard let value else { return }
             check((try? JSON(parsing: value.text)) == value, "not stable: \(bytes)")
             if let object = value.object {
                 check(members.isComplete && members.pairs.count == object.members.count, "scanner: \(bytes)")

@@ -15,6 +15,7 @@ struct JSONTests {
         ])
     func roundTrip(text: String) throws {
         #expect(try JSON(parsing: text).text == text)
+        #expect(Array(text.utf8).withUnsafeBytes(JSONValidator.isValue))
     }
 
     @Test("escapes are decoded, surrogate pairs joined, lone surrogates replaced")
@@ -34,6 +35,15 @@ struct JSONTests {
         ])
     func faults(text: String, offset: Int, reason: JSONError.Reason) {
         #expect(throws: JSONError(reason: reason, offset: offset)) { try JSON(parsing: text) }
+        #expect(!Array(text.utf8).withUnsafeBytes(JSONValidator.isValue))
+    }
+
+    @Test("the validator has no limit of depth and no stack to overflow")
+    func validatorDepth() {
+        let opening = [UInt8](repeating: UInt8(ascii: "["), count: 100_000)
+        let closing = [UInt8](repeating: UInt8(ascii: "]"), count: 100_000)
+        #expect((opening + closing).withUnsafeBytes(JSONValidator.isValue))
+        #expect(!opening.withUnsafeBytes(JSONValidator.isValue))
     }
 
     @Test("nesting beyond the limit is refused, not a stack overflow")

@@ -7,6 +7,7 @@ import Testing
     @Test(
         "a line that is no JSON object is no record",
         arguments: [
+            "{\"type\":x}", "{\"a\":[1 2,,]}",
             "", " ", "hello", "[1]", "7", "null", "{", "{\"a\"", "{\"type\":\"x\"} more", "}{", "{a:1}", "\"{}\"",
         ])
     func noRecord(line: String) {

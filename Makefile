@@ -11,7 +11,9 @@ RELEASE_FLAGS := -c release --scratch-path $(BUILD)
 ifeq ($(shell uname -s),Linux)
 RELEASE_FLAGS += --static-swift-stdlib -Xlinker -s
 endif
-RELEASE_BIN = $(shell $(SWIFT) build $(RELEASE_FLAGS) --show-bin-path)
+RELEASE_BIN = $(BUILD)/release
+# A shell that is not bash leaves the tilde of PREFIX=~/.local as it is.
+override PREFIX := $(patsubst ~/%,$(HOME)/%,$(PREFIX))
 
 BINDIR := $(DESTDIR)$(PREFIX)/bin
 BASH_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -55,7 +57,8 @@ completions: ## Write the completion scripts anew
 bench: ## Measure (nothing is measured yet)
 	@echo "make bench: nothing is measured yet" >&2
 
-install: release ## Install programs and completions under PREFIX (default /usr/local); DESTDIR is honoured
+install: ## Install programs and completions under PREFIX (default /usr/local); DESTDIR is honoured
+	@test -x "$(RELEASE_BIN)/hypivisor" || $(MAKE) release
 	install -d "$(BINDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
 	for tool in $(TOOLS); do \
 		install -m 755 "$(RELEASE_BIN)/$$tool" "$(BINDIR)/$$tool" && \

@@ -124,6 +124,10 @@ actor Chat {
         editor.hide()
         editor.flush()
         editor.pause()
+        // They were shown as queued and kept; whoever leaves before the agent has them must know.
+        for text in undecided {
+            editor.write("not confirmed by the agent: \(Markdown.printable(text))\r\n")
+        }
         if case .left = ending {
             editor.write("detached; the agent goes on. come back with: \(surroundings.returnCommand)\r\n")
             editor.flush()

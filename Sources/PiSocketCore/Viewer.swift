@@ -226,7 +226,7 @@ final class Viewer: WebSocketEndpoint {
     /// It stays open long enough for a viewer that wakes up to learn why.
     private func closeForSlowness() {
         directs = []
-        output?.close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
+        output?.close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(600))
     }
 }
 

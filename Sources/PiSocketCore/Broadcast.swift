@@ -49,6 +49,11 @@ struct Broadcast {
         logs[shape.rawValue]?.next ?? 1
     }
 
+    /// The number of the oldest frame of a shape that is kept.
+    func oldest(_ shape: Shape) -> UInt64 {
+        logs[shape.rawValue]?.oldest ?? 1
+    }
+
     /// Whether a viewer that has seen everything up to `seq` can go on from there.
     func canResume(_ shape: Shape, after seq: UInt64) -> Bool {
         guard let log = logs[shape.rawValue] else { return false }

@@ -115,6 +115,11 @@ extension SessionHub {
             pending: dialogs.open, inFlight: inFlight, queued: queued)
     }
 
+    /// The number of the oldest frame of a shape that is kept.
+    func oldestPosition(_ shape: Shape) -> UInt64 {
+        broadcast.oldest(shape)
+    }
+
     /// The number of the next frame of a shape.
     func nextPosition(_ shape: Shape) -> UInt64 {
         broadcast.next(shape)

@@ -186,6 +186,9 @@ final class Viewer: WebSocketEndpoint {
             }
             output.write(frames: bytes)
         }
+        // A socket that takes nothing never asks for the frames that are forgotten meanwhile; without this the heartbeat
+        // would end it, and it would not learn why.
+        if case .following(let shape) = dialect, cursor < hub.oldestPosition(shape) { closeForSlowness() }
     }
 
     private func nextBytes() -> ByteBuffer? {

@@ -32,7 +32,8 @@ import Testing
         reader.start()
         try await reader.wait(timeout: .seconds(120)) { $0.hasEnded }
 
-        #expect(reader.byteCount > byteCount)
+        // A reader that lags for a moment is spared updates that later ones supersede.
+        #expect(reader.byteCount > byteCount / 10 * 9)
         #expect(reader.closure == nil)
         // The log's two shapes and the buffers of a few reads of pi's pipe; what is not read is many times that.
         let growth = try Self.peakMemory(agent.process.pid) - memory

@@ -152,6 +152,7 @@ public actor AgentConnection {
         var random = SystemRandomNumberGenerator()
         let delay = backoff.next(using: &random)
         try await handle(AgentEvent(kind: .lost(reason: reason, retryIn: delay)))
+        // The backoff between attempts; nothing tells when a network is back.
         if !isClosed { try await Task.sleep(for: delay) }
     }
 

@@ -73,6 +73,9 @@ public actor PromptFilter {
         }
     }
 
+    /// Asks after the run when nothing has come for a while.
+    ///
+    /// pi before 0.84 can end a run without any record (a new session, a compaction), so silence is all there is to see.
     private func watchForQuiet() async throws {
         while true {
             let before = eventCount

@@ -70,6 +70,7 @@ extension Agent {
             isHanging = true
             defer { isHanging = false }
             if inputHasEnded { throw CancellationError() }
+            // `/hang` stands for a model that never goes on: only an abort, which cancels the task, ends it.
             try await Task.sleep(for: .seconds(Int64.max / 4))
         }
     }

@@ -78,10 +78,10 @@ public struct Welcome: Sendable {
 
     /// Whether a run is under way.
     public var isBusy: Bool {
-        switch state["activity"]?.string.flatMap(Node.Activity.init) {
+        switch state["activity"]?.string.map(Node.Activity.init(rawValue:)) {
         case .idle, .starting: return false
         case .working, .retrying, .compacting: return true
-        case .inputRequired, .blocked, nil:
+        case .inputRequired, .blocked, .other, nil:
             let state = PiState(state)
             return state.isStreaming || state.isCompacting || partial != nil || !runningTools.isEmpty
         }

@@ -90,25 +90,15 @@ extension Node {
     private static let orderedFields: [(String, Field)] = [
         ("pid", integer(\.pid)), ("last_seen", integer(\.lastSeen)), ("offline_since", integer(\.offlineSince)),
         ("name", text(\.name)), ("session_id", text(\.sessionID)), ("session_file", text(\.sessionFile)),
-        ("activity", activityField), ("activity_since", text(\.activitySince)), ("model", text(\.model)),
+        ("activity", activity), ("activity_since", text(\.activitySince)), ("model", text(\.model)),
         ("thinking", text(\.thinking)), ("cost", number(\.cost)), ("tokens", integer(\.tokens)),
         ("context_percent", number(\.contextPercent)), ("queued", integer(\.queued)), ("clients", integer(\.clients)),
         ("started_at", text(\.startedAt)), ("address", text(\.address)), ("tunnel", flag(\.tunnel)),
         ("spawn_id", text(\.spawnID)), ("key", text(\.key)), ("version", text(\.version)),
     ]
 
-    private static let activityField = Field(
-        expected: "one of \(Activity.allCases.map(\.rawValue).joined(separator: ", "))",
-        set: { node, value in
-            guard let value else {
-                node.activity = nil
-                return true
-            }
-            guard let activity = value.string.flatMap(Activity.init) else { return false }
-            node.activity = activity
-            return true
-        },
-        get: { $0.activity.map { .string($0.rawValue) } })
+    private static let activity = field(
+        \.activity, "a string", read: { $0.string.map(Activity.init(rawValue:)) }, write: { .string($0.rawValue) })
 
     private static func text(_ path: any (WritableKeyPath<Node, String?> & Sendable)) -> Field {
         field(path, "a string", read: \.string, write: JSON.string)

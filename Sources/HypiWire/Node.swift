@@ -11,7 +11,7 @@ public struct Node: Sendable, Equatable {
     }
 
     /// What an agent does right now.
-    public enum Activity: String, Sendable, CaseIterable {
+    public enum Activity: RawRepresentable, Sendable, Hashable, CaseIterable {
         /// pi has not answered yet.
         case starting
         /// Nothing runs; a prompt would start at once.
@@ -19,13 +19,39 @@ public struct Node: Sendable, Equatable {
         /// A turn runs.
         case working
         /// A dialog waits for a person.
-        case inputRequired = "input-required"
+        case inputRequired
         /// A failed request is about to be tried again.
         case retrying
         /// The conversation is being summarised.
         case compacting
         /// A guard stopped the agent; a person has to resume it.
         case blocked
+        /// Something that this version has no name for; passed on as it came.
+        case other(String)
+
+        /// Those that this version knows by name.
+        public static let allCases: [Activity] = [
+            .starting, .idle, .working, .inputRequired, .retrying, .compacting, .blocked,
+        ]
+
+        /// An activity by its name on the wire, known or not.
+        public init(rawValue: String) {
+            self = Self.allCases.first { $0.rawValue == rawValue } ?? .other(rawValue)
+        }
+
+        /// The name on the wire.
+        public var rawValue: String {
+            switch self {
+            case .starting: "starting"
+            case .idle: "idle"
+            case .working: "working"
+            case .inputRequired: "input-required"
+            case .retrying: "retrying"
+            case .compacting: "compacting"
+            case .blocked: "blocked"
+            case .other(let name): name
+            }
+        }
     }
 
     /// Unique among all machines: `<folder>-<6 characters>`.

@@ -253,7 +253,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     /// `--max-turn`: one timer for the run that goes on.
     private func watchTurn() {
         switch activity {
-        case .idle, .starting, .blocked:
+        case .idle, .starting, .blocked, .other:
             turnTimer?.cancel()
             turnTimer = nil
         // Retries, compactions and dialogs in its middle belong to the run.

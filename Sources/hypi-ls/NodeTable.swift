@@ -41,6 +41,7 @@ enum NodeTable {
         case .blocked, .retrying: return .init(activity.rawValue, .red)
         case .working, .compacting, .starting: return .init(activity.rawValue, .cyan)
         case .idle: return .init(activity.rawValue, .green)
+        case .other(let name): return .init(name)
         }
     }
 

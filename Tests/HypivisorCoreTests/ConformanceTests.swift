@@ -3,6 +3,7 @@ import HypiNet
 import HypiTestSupport
 import HypiWire
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import HypivisorCore
@@ -60,7 +61,7 @@ struct ConformanceTests {
             ["id": "", "machine": "m", "cwd": "/w", "port": 1], ["id": "a", "machine": "m", "cwd": "/w"],
             ["id": "a", "machine": "m", "cwd": "/w", "port": 65536],
             ["id": "a", "machine": "m", "cwd": "/w", "port": "1"],
-            ["id": "a", "machine": "m", "cwd": "/w", "port": 1, "activity": "sleeping"],
+            ["id": "a", "machine": "m", "cwd": "/w", "port": 1, "activity": 7],
             ["id": "a", "machine": "m", "cwd": "/w", "port": 1, "instance": 1],
         ] as [JSONObject])
     func registerRefusals(_ params: JSONObject) async throws {
@@ -139,8 +140,29 @@ struct ConformanceTests {
             #expect(node["name"] == "N")
             #expect(try await other.refusal("update", ["id": "a", "activity": "idle"]) == "forbidden")
             #expect(try await agent.refusal("update", ["id": "b"]) == "not_found")
-            #expect(try await agent.refusal("update", ["id": "a", "activity": "asleep"]) == "invalid_params")
+            #expect(try await agent.refusal("update", ["id": "a", "activity": 7]) == "invalid_params")
             #expect(try await agent.refusal("update", ["activity": "idle"]) == "invalid_params")
+        }
+    }
+
+    @Test("An activity of a later version goes through: to the list, to events and to whoever reads them")
+    func unknownActivity() async throws {
+        try await TestRegistry.run { registry in
+            let viewer = try await registry.peer()
+            let agent = try await registry.peer(query: "role=agent")
+            _ = try await agent.result("register", Peer.node("a", ["activity": "dreaming"]))
+            let joined = try await viewer.event("node_joined")
+            #expect(joined["node"]?["activity"] == "dreaming")
+            guard case .nodeJoined(let node) = RegistryEvent.read(joined)?.event else {
+                return #expect(Bool(false), "\(joined.text) is not read as an event")
+            }
+            #expect(node.activity == .other("dreaming"))
+            _ = try await agent.result("update", ["id": "a", "activity": "sleep-walking"])
+            #expect(try await viewer.event("node_updated")["node"]?["activity"] == "sleep-walking")
+            let nodes = try await RegistryClient.with(
+                registry.url, options: .init(token: registry.token), on: MultiThreadedEventLoopGroup.singleton
+            ) { try await $0.listNodes() }
+            #expect(nodes.map(\.activity) == [.other("sleep-walking")])
         }
     }
 

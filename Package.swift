@@ -91,7 +91,7 @@ let package = Package(
                 "HypivisorCore", "HypiNet", "HypiWire", collections, logging, nioConcurrency, nioCore, nioPosix,
                 unixSignals,
             ]),
-        tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioPosix, unixSignals]),
+        tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioCore, nioPosix, unixSignals]),
         tool("hypi-ls", ["HypiNet", "HypiWire"]),
         tool("hypi-attach", ["ChatCore", "HypiNet", "HypiWire", nioCore, nioPosix]),
         tool("hypi-spawn", ["HypiNet", "HypiWire", nioCore, nioPosix, subprocess]),
@@ -112,7 +112,7 @@ let package = Package(
                 "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded, nioHTTP,
                 nioPosix,
             ]),
-        tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore]),
+        tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(
             "HypivisorCoreTests",

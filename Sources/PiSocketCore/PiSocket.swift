@@ -190,8 +190,8 @@ public final class PiSocket: Sendable {
             openTunnel: { url, options, subprotocol in self.openTunnel(url, options, subprotocol, bridge) },
             stop: { force in self.stop(force: force) })
         return Registration(
-            report: report, instance: Bridge.randomName(), registry: registry, firstDelay: options.reconnectDelay,
-            requests: requests, group: group, logger: logger)
+            report: report, instance: Bridge.randomName(), registry: registry, announcements: options.announcements,
+            firstDelay: options.reconnectDelay, requests: requests, group: group, logger: logger)
     }
 
     private func runHooks(_ events: AsyncStream<HookRunner.Event>) async {

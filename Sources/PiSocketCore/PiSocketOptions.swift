@@ -77,6 +77,10 @@ public struct PiSocketOptions: Sendable {
     public var hook: String?
     /// How the registry is reached, asked before every attempt; `nil` stands alone.
     public var registry: (@Sendable () throws -> RegistryTarget)?
+    /// Hears of it when a hypivisor announces itself on this machine, and calls back, until what it returns is called;
+    /// `nil`: nothing does.
+    public var announcements:
+        (@Sendable (_ announced: @escaping @Sendable () -> Void) async throws -> @Sendable () -> Void)?
     /// The first delay before another attempt to reach the registry.
     public var reconnectDelay: Duration
     /// The spawn request this bridge comes from.

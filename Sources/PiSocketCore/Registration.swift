@@ -29,13 +29,15 @@ final class Registration: Sendable {
     let requests: Requests
     let group: any EventLoopGroup
     let logger: Logger
+    private let absence: Absence
     /// The connection on which we are registered.
     private let current = NIOLockedValueBox<RegistryClient?>(nil)
 
     init(
         report: NodeReport, instance: String,
         registry: @escaping @Sendable () throws -> RegistryTarget,
-        firstDelay: Duration, requests: Requests, group: any EventLoopGroup, logger: Logger
+        announcements: Absence.Watch? = nil, firstDelay: Duration, requests: Requests, group: any EventLoopGroup,
+        logger: Logger
     ) {
         self.report = report
         self.instance = instance
@@ -44,6 +46,7 @@ final class Registration: Sendable {
         self.requests = requests
         self.group = group
         self.logger = logger
+        absence = Absence(watch: announcements, logger: logger)
     }
 
     /// Takes the node out of the roster, if it is in one; then ``run()`` may be cancelled.
@@ -78,9 +81,12 @@ final class Registration: Sendable {
         var backoff = Backoff(first: firstDelay)
         var generator = SystemRandomNumberGenerator()
         var hasComplained = false
+        defer { absence.end() }
+        await absence.begin()
         while !Task.isCancelled {
             do {
                 try await stay(try registry()) {
+                    absence.end()
                     backoff.reset()
                     hasComplained = false
                 }
@@ -91,8 +97,9 @@ final class Registration: Sendable {
                 if !hasComplained { logger.warning("not registered: \(Self.words(error))") }
                 hasComplained = true
             }
+            await absence.begin()
             do {
-                try await Task.sleep(for: backoff.next(using: &generator))
+                if try await absence.wait(backoff.next(using: &generator)) { backoff.reset() }
             } catch {
                 return
             }

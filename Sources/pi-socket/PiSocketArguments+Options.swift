@@ -2,6 +2,7 @@ public import ArgumentParser
 import HypiNet
 import HypiTool
 import HypiWire
+import NIOCore
 import PiSocketCore
 import Synchronization
 
@@ -21,7 +22,9 @@ extension PiSocketArguments {
     /// The command line and the environment as one validated value.
     ///
     /// - Throws: `Failure` with status 64 or 78.
-    func bridgeOptions(_ environment: Environment) throws(Failure) -> PiSocketOptions {
+    func bridgeOptions(
+        _ environment: Environment, on eventLoop: any EventLoop
+    ) throws(Failure) -> PiSocketOptions {
         let folder = try workingFolder()
         let token =
             noAuth ? nil : try TokenSource(environment: environment, optionFile: endpoint.tokenFile).serverToken()
@@ -49,6 +52,11 @@ extension PiSocketArguments {
         options.maxRepeats = maxRepeats
         options.hook = hook ?? environment["HYPI_HOOK"]
         options.registry = standalone ? nil : registry(environment)
+        options.announcements = { announced in
+            let file = try DiscoveryFile(environment: environment)
+            let watch = try await DiscoveryWatch.start(file, on: eventLoop, announced)
+            return { watch.stop() }
+        }
         options.reconnectDelay = try reconnectDelay(environment)
         options.spawnID = spawnId
         options.key = key

@@ -47,11 +47,11 @@ struct PiSocketCommand: AsyncParsableCommand {
         }
         let environment = Environment.current()
         SecretVariables.hide(environment.secretNames)
-        let bridgeOptions = try options.bridgeOptions(environment)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let bridgeOptions = try options.bridgeOptions(environment, on: group.next())
         try options.openLogFile()
         let handler = LineLogHandler(component: "pi-socket", level: options.logLevel.level, format: options.logFormat)
         let logger = Logger(label: "pi-socket") { _ in handler }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let bridge = PiSocket(bridgeOptions, on: group, logger: logger)
         let (isDetached, isStdio) = (options.detached, options.stdio)
         do {

@@ -9,8 +9,8 @@ import Testing
 /// `HYPI_TEST_KILLS` and `HYPI_TEST_AGENTS` say how often and how many; the defaults are for every day.
 @Suite("A hypivisor that is killed", .serialized)
 struct HypivisorRestartTests {
-    private static let roundCount = Effort.number("HYPI_TEST_KILLS", default: 3)
-    private static let agentCount = Effort.number("HYPI_TEST_AGENTS", default: 8)
+    private static let roundCount = Effort.number("HYPI_TEST_KILLS", default: 5)
+    private static let agentCount = Effort.number("HYPI_TEST_AGENTS", default: 20)
     /// Characters of an answer, and how many of them pi-demo says in a second.
     private static let answerLength = 600
     private static let rate = Effort.number("HYPI_TEST_RATE", default: 200)
@@ -56,6 +56,24 @@ struct HypivisorRestartTests {
         }
         print("\(Self.roundCount) kills, \(witnesses.count) agents, port \(port): listed within \(slowest) of the kill")
         for witness in witnesses { #expect(kill(witness.process.pid, 0) == 0) }
+    }
+
+    @Test("An agent that would wait for minutes comes back as soon as a hypivisor announces itself")
+    func announced() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let patient = ["PI_SOCKET_RECONNECT_MS": "3600000"]
+        let agent = try await fixture.startAgent(["--id", "patient"], environment: patient)
+        for round in 1...2 {
+            // Nobody listens yet, or any more, and it waits: only the announcement can bring it here.
+            try await agent.process.errors.wait("complaint \(round)", timeout: .seconds(60)) { bytes, _ in
+                String(decoding: bytes, as: UTF8.self).components(separatedBy: "not registered").count > round
+            }
+            let (hypivisor, url) = try await fixture.startHypivisor()
+            _ = try await listed(["patient"], at: url, fixture)
+            hypivisor.signal(SIGKILL)
+            _ = try await hypivisor.waitForExit()
+        }
     }
 
     private func startAgents(_ fixture: Fixture, _ environment: [String: String]) async throws -> [Witness] {

@@ -2,12 +2,11 @@ import HypiNet
 import HypiWire
 import Synchronization
 
-/// Somebody who looks on: keeps the roster from `init` and the events behind it.
+/// Somebody who looks on and writes down what is said about each agent.
 final class Dashboard: Sendable {
     private struct State {
-        var active: Set<String> = []
-        var eventCount = 0
-        var goal: Set<String>?
+        var ledger = Ledger()
+        var goal: Int?
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -19,8 +18,8 @@ final class Dashboard: Sendable {
         self.client = client
     }
 
-    /// How many events came.
-    var eventCount: Int { state.withLock { $0.eventCount } }
+    /// What has been said so far.
+    var ledger: Ledger { state.withLock { $0.ledger } }
 
     /// Reads until ``close()``; an end before that is a failure.
     func run() async throws {
@@ -37,13 +36,13 @@ final class Dashboard: Sendable {
         }
     }
 
-    /// Waits until exactly these agents are active.
-    func wait(for ids: Set<String>) async {
+    /// Waits until so many events have come.
+    func wait(for count: Int) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isDone = state.withLock { state in
-                    if state.active == ids || Task.isCancelled { return true }
-                    (state.goal, state.waiter) = (ids, continuation)
+                    if state.ledger.eventCount >= count || Task.isCancelled { return true }
+                    (state.goal, state.waiter) = (count, continuation)
                     return false
                 }
                 if isDone { continuation.resume() }
@@ -60,15 +59,15 @@ final class Dashboard: Sendable {
 
     private func take(_ event: RegistryEvent) {
         let waiter = release { state in
-            state.eventCount += 1
             switch event {
-            case .initial(let nodes, _): state.active = Set(nodes.filter { $0.status == .active }.map(\.id))
-            case .nodeJoined(let node): state.active.insert(node.id)
-            case .nodeOffline(let id), .nodeRemoved(let id): state.active.remove(id)
-            default: break
+            case .nodeJoined(let node): state.ledger.enter(.joined, node.id)
+            case .nodeUpdated(let node): state.ledger.enter(.updated, node.id)
+            case .nodeOffline(let id): state.ledger.enter(.offline, id)
+            case .nodeRemoved(let id): state.ledger.enter(.removed, id)
+            // Nobody was there when it came.
+            case .initial, .openTunnel, .stopAgent: break
             }
-            guard let goal = state.goal else { return false }
-            return goal.count == state.active.count && goal == state.active
+            return state.goal.map { state.ledger.eventCount >= $0 } ?? false
         }
         waiter?.resume()
     }

@@ -4,6 +4,20 @@ import HypiWire
 
 /// The phases of a measurement, one after the other.
 struct Load: Sendable {
+    /// How much there is of everything.
+    struct Size: Sendable {
+        /// Agents that stay.
+        var agents: Int
+        /// Dashboards that look on.
+        var dashboards: Int
+        /// Joins, and as many leaves, a minute.
+        var churn: Int
+        /// How long they come and go.
+        var seconds: Int
+        /// Seconds between two samples of memory.
+        var sample: Int
+    }
+
     private let site: Site
     private let patience: Duration
     private let pid: Int32?
@@ -14,31 +28,32 @@ struct Load: Sendable {
         self.pid = pid
     }
 
-    func run(agentCount: Int, subscriberCount: Int, churn: Int, seconds: Int, sample: Int) async throws -> ExitStatus {
+    func run(_ size: Size) async throws -> ExitStatus {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
-            let looking = try await dashboards(subscriberCount, &tasks)
-            let idle = ResidentMemory.bytes(of: pid)
+            let looking = try await dashboards(size.dashboards, &tasks)
+            let idle = memory
             let begin = ContinuousClock.now
-            var fleet = try await agents(agentCount, &tasks)
-            let here = Set(fleet.map(\.id))
-            try await all(looking, see: here)
+            let fleet = try await agents(size.agents, &tasks)
+            let ids = Set(fleet.map(\.id))
+            var truth = Ledger()
+            for agent in fleet { truth.enter(.joined, agent.id) }
+            try await all(looking, read: truth)
             let joined = ContinuousClock.now - begin
-            try await compare(here)
-            let full = ResidentMemory.bytes(of: pid)
+            try await compare(ids)
+            let full = memory
             try report(
                 "joined",
                 [
-                    "agents": .int(agentCount), "subscribers": .int(subscriberCount),
-                    "seconds": .double(joined.inSeconds),
-                    "rss": .int(full), "bytes_per_agent": .int((full - idle) / max(1, agentCount)),
+                    "agents": .int(size.agents), "subscribers": .int(size.dashboards),
+                    "seconds": .double(joined.inSeconds), "rss": .int(full),
+                    "bytes_per_agent": .int((full - idle) / max(1, size.agents)),
                 ])
-            if seconds > 0 {
-                try await self.churn(&fleet, perMinute: churn, for: seconds, sample: sample, &tasks)
-                let left = Set(fleet.map(\.id))
-                try await all(looking, see: left)
-                try await compare(left)
+            if size.seconds > 0 {
+                try await churn(size, &truth)
+                try await all(looking, read: truth)
+                try await compare(ids)
             }
-            try report("done", ["events": .int(looking.map(\.eventCount).max() ?? 0), "rss": .int(memory)])
+            try report("done", ["events": .int(truth.eventCount), "rss": .int(memory)])
             for agent in fleet { agent.close() }
             for dashboard in looking { dashboard.close() }
             try await tasks.waitForAll()
@@ -70,7 +85,10 @@ struct Load: Sendable {
                 for agent in fresh { group.addTask { (agent, try await site.connect(query: "role=agent")) } }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            for (agent, client) in clients { agent.start(client, &tasks) }
+            for (agent, client) in clients {
+                agent.start(client)
+                tasks.addTask { try await agent.run() }
+            }
             try await withThrowingTaskGroup { group in
                 for agent in fresh { group.addTask { try await agent.register() } }
                 try await group.waitForAll()
@@ -80,35 +98,56 @@ struct Load: Sendable {
         return all
     }
 
-    /// Agents come and go at a rate: each second one leaves with a word, the others without.
-    private func churn(
-        _ fleet: inout [LoadAgent], perMinute: Int, for seconds: Int, sample: Int,
-        _ tasks: inout ThrowingTaskGroup<Void, any Error>
-    ) async throws {
+    /// Guests come at a rate, whatever those before them are waiting for; each stays for a while and leaves.
+    private func churn(_ size: Size, _ truth: inout Ledger) async throws {
         let begin = ContinuousClock.now
-        let interval = Duration.seconds(60) / perMinute
-        var nextSample = begin
-        var guests: [LoadAgent] = []
-        for number in 0..<(perMinute * seconds / 60) {
-            try await Task.sleep(until: begin + interval * number)
-            let guest = LoadAgent(id: "guest-\(number)", port: 20_000 + number % 40_000)
-            guest.start(try await site.connect(query: "role=agent"), &tasks)
-            try await guest.register()
-            guests.append(guest)
-            if guests.count > 50 { try await guests.removeFirst().leave(politely: number % 2 == 0) }
-            if ContinuousClock.now >= nextSample {
-                try report("churn", ["seconds": .double((.now - begin).inSeconds), "rss": .int(memory)])
-                nextSample += .seconds(sample)
+        let interval = Duration.seconds(60) / size.churn
+        let count = size.churn * size.seconds / 60
+        let slowest = try await withThrowingTaskGroup(of: Duration.self) { visits in
+            visits.addTask { try await self.takeSamples(every: size.sample, from: begin) }
+            for number in 0..<count {
+                try await Task.sleep(until: begin + interval * number)
+                let visit = Visit(number: number, site: site, due: begin + interval * number)
+                visit.enter(into: &truth)
+                visits.addTask { try await visit.run() }
             }
+            let paced = ContinuousClock.now - begin
+            var slowest = Duration.zero
+            for _ in 0..<count { slowest = max(slowest, try await visits.next() ?? .zero) }
+            visits.cancelAll()
+            return (paced, slowest)
         }
-        for guest in guests { try await guest.leave(politely: true) }
+        try report(
+            "churned",
+            [
+                "joins": .int(count), "leaves": .int(count),
+                "per_minute": .double((Double(count) / slowest.0.inSeconds * 60).rounded()),
+                "slowest_join_seconds": .double(slowest.1.inSeconds),
+            ])
     }
 
-    private func all(_ dashboards: [Dashboard], see ids: Set<String>) async throws {
+    /// Reports memory until it is cancelled.
+    private func takeSamples(every seconds: Int, from begin: ContinuousClock.Instant) async throws -> Duration {
+        var next = begin
+        while !Task.isCancelled {
+            try report("churn", ["seconds": .double((.now - begin).inSeconds.rounded()), "rss": .int(memory)])
+            next += .seconds(seconds)
+            guard (try? await Task.sleep(until: next)) != nil else { break }
+        }
+        return .zero
+    }
+
+    /// Waits until every dashboard has read as many events as there were, and compares them one by one.
+    private func all(_ dashboards: [Dashboard], read truth: Ledger) async throws {
         let limit = TimeLimit("registry-load", patience, waitingFor: "every event at every dashboard")
         defer { limit.stop() }
         for dashboard in dashboards {
-            await dashboard.wait(for: ids)
+            await dashboard.wait(for: truth.eventCount)
+        }
+        for (number, dashboard) in dashboards.enumerated() where dashboard.ledger != truth {
+            let (count, example) = dashboard.ledger.difference(from: truth)
+            throw Failure(
+                .failure, "dashboard \(number) was told wrong things about \(count) agents, such as \(example)")
         }
     }
 
@@ -117,8 +156,8 @@ struct Load: Sendable {
             try await client.listNodes()
         }
         let listed = Set(nodes.filter { $0.status == .active }.map(\.id))
-        guard listed == ids else {
-            throw Failure(.failure, "list_nodes is wrong: \(listed.count) instead of \(ids.count)")
+        guard listed == ids, nodes.count == ids.count else {
+            throw Failure(.failure, "list_nodes is wrong: \(nodes.count) instead of \(ids.count)")
         }
     }
 

@@ -27,15 +27,17 @@ final class LoadAgent: Sendable {
         self.port = port
     }
 
-    /// Reads the connection until the agent leaves; an end before that is a failure of the whole measurement.
-    func start(_ client: RegistryClient, _ tasks: inout ThrowingTaskGroup<Void, any Error>) {
+    func start(_ client: RegistryClient) {
         self.client.withLock { $0 = client }
-        tasks.addTask {
-            do {
-                try await client.run()
-            } catch  where self.isLeaving.load(ordering: .acquiring) {
-                return
-            }
+    }
+
+    /// Reads the connection until the agent leaves; an end before that is a failure of the whole measurement.
+    func run() async throws {
+        guard let client = client.withLock({ $0 }) else { return }
+        do {
+            try await client.run()
+        } catch  where isLeaving.load(ordering: .acquiring) {
+            return
         }
     }
 

@@ -40,7 +40,7 @@ struct RegistryLoadCommand: AsyncParsableCommand {
                 group: MultiThreadedEventLoopGroup.singleton)
             let load = Load(site, patience: .seconds(patience), pid: pid)
             return try await load.run(
-                agentCount: agents, subscriberCount: subscribers, churn: churn, seconds: seconds, sample: sample)
+                .init(agents: agents, dashboards: subscribers, churn: churn, seconds: seconds, sample: sample))
         }
     }
 }

@@ -1,34 +1,46 @@
 import HypiWire
 import NIOCore
 
-/// Who waits for the registration of an agent that was just started.
+/// Who waits for the registration of an agent that is about to come.
 ///
-/// It belongs to the roster. At most one waits for a spawn id, so spawns bound it.
+/// It belongs to the roster. Spawn requests and relays wait here, so what bounds those bounds it.
 struct Arrivals {
-    private var waiting: [String: EventLoopPromise<Bool>] = [:]
+    /// Whom somebody waits for.
+    enum Expected: Hashable, Sendable {
+        /// The agent of a spawn request.
+        case spawn(String)
+        /// The agent with this id.
+        case agent(String)
+    }
 
-    /// Waits for the agent of a spawn request.
+    private var waiting: [Expected: [EventLoopPromise<Bool>]] = [:]
+
+    /// Waits for an agent.
     ///
     /// - Returns: True once it has registered, false if it was given up.
-    mutating func wait(for spawnID: String, on eventLoop: any EventLoop) -> EventLoopFuture<Bool> {
+    mutating func wait(for expected: Expected, on eventLoop: any EventLoop) -> EventLoopFuture<Bool> {
         let promise = eventLoop.makePromise(of: Bool.self)
-        waiting[spawnID] = promise
+        waiting[expected, default: []].append(promise)
         return promise.futureResult
     }
 
     /// A node has registered.
     mutating func arrived(_ node: Node) {
-        guard let spawnID = node.spawnID else { return }
-        waiting.removeValue(forKey: spawnID)?.succeed(true)
+        end(.agent(node.id), true)
+        if let spawnID = node.spawnID { end(.spawn(spawnID), true) }
     }
 
     /// Nobody should wait any longer.
-    mutating func giveUp(_ spawnID: String) {
-        waiting.removeValue(forKey: spawnID)?.succeed(false)
+    mutating func giveUp(_ expected: Expected) {
+        end(expected, false)
     }
 
     /// The end.
     mutating func giveUpAll() {
-        for spawnID in Array(waiting.keys) { giveUp(spawnID) }
+        for expected in Array(waiting.keys) { giveUp(expected) }
+    }
+
+    private mutating func end(_ expected: Expected, _ hasArrived: Bool) {
+        for promise in waiting.removeValue(forKey: expected) ?? [] { promise.succeed(hasArrived) }
     }
 }

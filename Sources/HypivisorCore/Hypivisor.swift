@@ -129,9 +129,10 @@ private struct Rooms: Sendable {
         _ threads: NIOThreadPool, _ logger: Logger
     ) {
         let machine = configuration.policy.machine
-        let roster = Roster(
-            on: rosterLoop, ttl: configuration.nodeTTL, clock: { .now }, onEvent: configuration.onEvent)
         let spawning = configuration.spawning
+        let roster = Roster(
+            on: rosterLoop, ttl: configuration.nodeTTL, rejoinTime: spawning.rejoinTime, clock: { .now },
+            onEvent: configuration.onEvent)
         let spawner = Spawner(
             .init(
                 roots: configuration.roots, command: spawning.command,

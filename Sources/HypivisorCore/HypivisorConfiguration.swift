@@ -48,7 +48,7 @@ extension Hypivisor {
         public var isEnabled = true
         /// How many agents from spawn requests may live on this machine.
         public var agentLimit = Limits.agents
-        /// How long agents of a predecessor have to come back before a key counts as unknown.
+        /// How long agents of a predecessor have to come back before a key, or an id to relay to, counts as unknown.
         public var rejoinTime = TimeAmount.seconds(Limits.rejoinSeconds)
         /// How long an agent may take to be ready.
         public var startTime = Duration.seconds(Limits.spawnSeconds)

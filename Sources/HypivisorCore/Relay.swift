@@ -57,16 +57,20 @@ struct Relay: Sendable {
         _ id: String?, _ query: String?, _ offers: [String], on eventLoop: any EventLoop,
         _ found: @escaping @Sendable (RelayEnd) -> Void
     ) -> EventLoopFuture<Void> {
-        roster.submit { roster in
-            guard let id else { throw RegistryFault.unknownNode("") }
-            return try roster.way(to: id, subprotocol: offers.first)
-        }.hop(to: eventLoop).flatMap { way in
+        way(to: id, subprotocol: offers.first).hop(to: eventLoop).flatMap { way in
             switch way {
             case .tunnel(let end): return end.map(found).hop(to: eventLoop)
             case .dial(let host, let port, let isVersion1):
                 let url = self.url(host, port, query, isVersion1: isVersion1)
                 return self.dial(url, offers, on: eventLoop, found)
             }
+        }
+    }
+
+    private func way(to id: String?, subprotocol: String?) -> EventLoopFuture<WayToAgent> {
+        guard let id else { return roster.submit { _ in throw RegistryFault.unknownNode("") } }
+        return roster.submit { $0.presence(of: id) }.flatMap { $0 }.flatMap {
+            roster.submit { try $0.way(to: id, subprotocol: subprotocol) }
         }
     }
 

@@ -15,6 +15,7 @@ actor Roster {
     nonisolated let eventLoop: any EventLoop
     private let clock: @Sendable () -> Registry.Moment
     private let ttl: TimeAmount
+    private let rejoined: NIODeadline
     private let onEvent: @Sendable ([UInt8]) -> Void
     private var registry: Registry
     private var log: EventLog
@@ -37,14 +38,16 @@ actor Roster {
     /// - Parameters:
     ///   - eventLoop: Where it lives.
     ///   - ttl: How long offline nodes stay.
+    ///   - rejoinTime: How long from now agents of a predecessor may take to come back.
     ///   - clock: The time.
     ///   - onEvent: Gets every roster event as JSON text, on the loop; must not block.
     init(
-        on eventLoop: any EventLoop, ttl: TimeAmount, clock: @escaping @Sendable () -> Registry.Moment,
-        onEvent: @escaping @Sendable ([UInt8]) -> Void
+        on eventLoop: any EventLoop, ttl: TimeAmount, rejoinTime: TimeAmount,
+        clock: @escaping @Sendable () -> Registry.Moment, onEvent: @escaping @Sendable ([UInt8]) -> Void
     ) {
         self.eventLoop = eventLoop
         self.ttl = ttl
+        rejoined = .now() + rejoinTime
         self.clock = clock
         self.onEvent = onEvent
         registry = Registry(ttl: ttl)
@@ -158,6 +161,14 @@ actor Roster {
 
     // MARK: Ways to an agent
 
+    /// Tells when an agent is there, or will not come: those of a predecessor are back within moments of our own start.
+    ///
+    /// - Returns: Done at once where the agent is known or our start is longer ago.
+    func presence(of id: String) -> EventLoopFuture<Void> {
+        guard registry[id] == nil, NIODeadline.now() < rejoined else { return eventLoop.makeSucceededVoidFuture() }
+        return arrival(.agent(id), until: rejoined).map { _ in }
+    }
+
     /// How an agent's endpoint is reached; asks the agent for a tunnel where that is the way.
     ///
     /// - Parameters:
@@ -206,8 +217,15 @@ actor Roster {
     /// Tells when the agent of a spawn request has registered, or that it has not within a time.
     func arrival(ofSpawn spawnID: String, within limit: TimeAmount) -> EventLoopFuture<Bool> {
         if registry.nodes.contains(where: { $0.spawnID == spawnID }) { return eventLoop.makeSucceededFuture(true) }
-        let arrival = arrivals.wait(for: spawnID, on: eventLoop)
-        eventLoop.scheduleTask(in: limit) { self.assumeIsolated { $0.arrivals.giveUp(spawnID) } }
+        return arrival(.spawn(spawnID), until: .now() + limit)
+    }
+
+    private func arrival(_ expected: Arrivals.Expected, until deadline: NIODeadline) -> EventLoopFuture<Bool> {
+        let arrival = arrivals.wait(for: expected, on: eventLoop)
+        let timer = eventLoop.scheduleTask(deadline: deadline) {
+            self.assumeIsolated { $0.arrivals.giveUp(expected) }
+        }
+        arrival.whenComplete { _ in timer.cancel() }
         return arrival
     }
 

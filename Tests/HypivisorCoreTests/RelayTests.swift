@@ -182,6 +182,28 @@ struct RelayTests {
         }
     }
 
+    @Test("An agent that is about to come back after a restart is waited for, and one that does not come is refused")
+    func returning() async throws {
+        try await TestRegistry.run({ configuration, _ in configuration.spawning.rejoinTime = .seconds(3) }) {
+            registry in
+            let stranger = try await registry.viewer("x")
+            let (viewer, other) = (try await registry.viewer("a"), try await registry.viewer("a"))
+            viewer.send(text: "early")
+            let agent = try await FakeAgent.start(token: registry.token)
+            let peer = try await registry.peer(query: "role=agent")
+            _ = try await peer.result(
+                "register", RegistryPeer.node("a", port: agent.server.port, ["instance": "i"]))
+            for _ in 0..<2 {
+                let end = try #require(try await agent.connections.next("a relay at the agent"))
+                end.send(text: "here")
+            }
+            #expect(try await viewer.text() == "here")
+            #expect(try await other.text() == "here")
+            #expect(try await refusal(stranger).0["code"] == "not_found")
+            await agent.stop()
+        }
+    }
+
     @Test("An offline agent is answered with a frame and 1008")
     func offline() async throws {
         try await withAgent { registry, _, peer in

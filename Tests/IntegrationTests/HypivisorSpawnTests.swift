@@ -76,9 +76,8 @@ struct HypivisorSpawnTests {
         let result = try await spawn(fixture, [try fixture.makeFolder("a")])
         #expect(result.exit == .status(1))
         #expect(result.errors.contains("not ready within 3 s"))
-        try await within(.seconds(60), "the end of the bridge and its pi") {
-            while !self.others(fixture, than: hypivisor).isEmpty { try await Task.sleep(for: .milliseconds(50)) }
-        }
+        try await Fixture.end(of: others(fixture, than: hypivisor))
+        #expect(others(fixture, than: hypivisor).isEmpty)
     }
 
     // MARK: Who lives
@@ -174,6 +173,33 @@ struct HypivisorSpawnTests {
         #expect(refused.exit == .status(77))
         #expect(refused.errors.contains("--no-spawn"))
         #expect(!exists(folder + "/c"))
+    }
+
+    @Test("resume goes on with the session of an agent that has ended, under the same file")
+    func resume() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let hypivisor = try await start(fixture)
+        let folder = try fixture.makeFolder("a")
+        let first = try Node(json: JSON(parsing: try await spawn(fixture, [folder]).output))
+        let told = try await fixture.run("hypi-attach", ["-p", "the first task", first.id], timeout: .seconds(60))
+        #expect(told.exit == .status(0), "\(told.errors)")
+        let listing = try await fixture.run("hypi-ls", ["--json", first.id])
+        let file = try #require(try Node(json: JSON(parsing: listing.output)).sessionFile)
+        let bridge = pid_t(try #require(first.pid))
+        kill(bridge, SIGTERM)
+        try await Fixture.end(of: [bridge])
+
+        let second = try await spawn(fixture, [folder, "--resume", file])
+        #expect(second.exit == .status(0), "\(second.errors)")
+        let node = try Node(json: JSON(parsing: second.output))
+        #expect(node.id != first.id)
+        #expect(node.sessionFile == file)
+        let url = try #require(WebSocketURL(try JSON(parsing: try await hypivisor.line(0))["url"]?.string ?? ""))
+        let viewer = try await Viewer(url.with(path: "/ws/agent/" + node.id), token: try fixture.token())
+        let snapshot = try await viewer.frame("the conversation") { $0["type"]?.string == "init_state" }
+        #expect(snapshot["messages"]?.text.contains("the first task") == true)
+        await viewer.close()
     }
 
     // MARK: Where

@@ -78,14 +78,14 @@ end
 
 complete -c 'hypi-ls' -f
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_positional "hypi-ls" -ge 1' -fka '(__hypi-ls_custom_completion ---completion -- positional@0 (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'activity' -d 'Only agents that do this:' -rfka 'starting idle working input-required retrying compacting blocked'
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'activity' -d 'Only agents that do this.' -rfka 'starting idle working input-required retrying compacting blocked'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'machine' -d 'Only on this machine.' -rfka '(__hypi-ls_custom_completion ---completion -- --machine (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'cwd' -d 'Only in this folder or below.' -rfa '(__hypi-ls_complete_directories)'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'name' -d 'Only with a name like this, such as \'nightly-*\'.' -rfka '(__hypi-ls_custom_completion ---completion -- --name (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" status' -l 'status' -d 'Only these:' -rfka 'active offline'
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" status' -l 'status' -d 'Only registered so.' -rfka 'active offline'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" watch' -l 'watch' -d 'Go on with every change until interrupted.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" since' -l 'since' -d 'Go on behind this cursor of --watch.' -rfka ''
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" wait' -l 'wait' -d 'Return when all are there:' -rfka 'idle input-required ready gone'
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" wait' -l 'wait' -d 'Until all are so.' -rfka 'idle input-required ready gone'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" json' -l 'json' -d 'One JSON object a line, as in a pipe.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" table' -l 'table' -d 'A table, as on a terminal.'

@@ -78,14 +78,14 @@ end
 
 complete -c 'pi-demo' -f
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" mode' -l 'mode' -d 'The mode; there is only rpc.' -rfka ''
-complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" rate' -l 'rate' -d 'Characters of an answer per second; 0 is as fast as possible.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" rate' -l 'rate' -d 'Characters per second; 0: at once.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" cumulative' -l 'cumulative' -d 'Speak as pi before 0.84: cumulative updates.'
-complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" session' -l 'session' -d 'The session to go on with: a file, or the start of an id.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" session' -l 'session' -d 'Go on with this file, or start of an id.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" c continue' -s 'c' -l 'continue' -d 'Go on with this folder\'s last session.'
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" no-session' -l 'no-session' -d 'Keep no session file.'
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" session-dir' -l 'session-dir' -d 'The folder of session files.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" n name' -l 'name' -s 'n' -d 'The session\'s name.' -rfka ''
-complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" model' -l 'model' -d 'The model: demo-large, demo-small or demo-tiny, with an optional :LEVEL.' -rfka ''
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" model' -l 'model' -d 'demo-large, demo-small or demo-tiny; with :LEVEL.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" provider' -l 'provider' -d 'Ignored.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" thinking' -l 'thinking' -d 'off, minimal, low, medium or high.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo"' -s 'e' -l 'extension' -d 'Ignored.' -rfka ''

@@ -6,12 +6,12 @@ public import ArgumentParser
     import Darwin
 #endif
 
-/// A program: its help ends with examples, and a wrong command line is one line on stderr and status 64.
+/// A program: its help fits a screen, and a wrong command line is one line on stderr and status 64.
 ///
-/// The argument parser alone would put examples before the options and print its usage behind every error.
+/// The argument parser alone would print a page of help and its usage behind every error.
 public protocol ToolCommand: AsyncParsableCommand {
-    /// Command lines worth knowing; shown at the end of `--help`, and taken as they are by its readers.
-    static var examples: [String] { get }
+    /// What its help and its manual page say beyond the options.
+    static var manual: Manual { get }
 
     /// Whether what follows `--` belongs to another program.
     ///
@@ -33,6 +33,7 @@ extension ToolCommand {
     public static func main() async {
         do {
             let words = CommandLine.arguments.dropFirst()
+            guard words != ["--generate-manual"] else { printAndLeave(page) }
             // A shell that asks for completions puts the words so far behind a `--` of its own.
             let isCut = hasTrailingArguments && words.first != "---completion"
             var command = try await asyncParseAsRoot(Array(isCut ? words.prefix { $0 != "--" } : words))
@@ -58,10 +59,21 @@ extension ToolCommand {
         }
         let text = fullMessage(for: error)
         guard !text.isEmpty else { leave(0) }
+        printAndLeave(text == helpMessage() ? HelpText(CommandSummary(Self.self), manual).text : text + "\n")
+    }
+
+    /// The manual page, dated like the sources where their date is known (reproducible-builds.org).
+    private static var page: String {
+        let seconds = Environment.current()["SOURCE_DATE_EPOCH"].flatMap { Int64($0) }
+        let now = seconds.map { min(max($0, 0), 1 << 37) * 1000 } ?? WallClock.milliseconds()
+        return ManualPage(CommandSummary(Self.self), manual, now: now).text
+    }
+
+    private static func printAndLeave(_ text: String) -> Never {
         do throws(Failure) {
-            try StandardOutput.write(text + "\n" + (text == helpMessage() ? examplesText : ""))
+            try StandardOutput.write(text)
         } catch {
-            Diagnostic.print(tool, error.line)
+            Diagnostic.print(configuration.commandName ?? "\(Self.self)", error.line)
             leave(error.status.rawValue)
         }
         leave(0)
@@ -82,9 +94,5 @@ extension ToolCommand {
         #else
             Darwin.exit(status)
         #endif
-    }
-
-    private static var examplesText: String {
-        "EXAMPLES:\n" + examples.map { "  \($0)\n" }.joined()
     }
 }

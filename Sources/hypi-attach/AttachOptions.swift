@@ -18,16 +18,16 @@ struct AttachOptions: ParsableArguments {
     @Option(name: [.short, .long], help: ArgumentHelp("Send one prompt and print the answer.", valueName: "text"))
     var prompt: String?
 
-    @Flag(help: "Print every record as NDJSON instead of the answer's text.")
+    @Flag(help: "Print every record, a JSON object a line.")
     var json = false
 
-    @Flag(help: "Take commands as NDJSON on standard input, print every record.")
+    @Flag(help: "Take commands as JSON lines, print every record.")
     var jsonlIn = false
 
     @Flag(help: "Only watch.")
     var follow = false
 
-    @Option(help: ArgumentHelp("What we may do: controller or observer.", valueName: "role"))
+    @Option(help: ArgumentHelp("What we may do.", valueName: "role"))
     var role = Role.controller
 
     @Flag(help: "Print the last answer and leave.")
@@ -43,7 +43,7 @@ struct AttachOptions: ParsableArguments {
     var noWait = false
 
     @Option(
-        help: ArgumentHelp("Answer to a dialog: text, option or its number, y or n; repeatable.", valueName: "text"))
+        help: ArgumentHelp("Answer to a dialog; repeatable.", valueName: "text"))
     var answer: [String] = []
 
     @Flag(help: "Refuse every dialog that --answer leaves over.")

@@ -8,16 +8,10 @@ struct HypiDirs: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypi-dirs",
         abstract: "List folders of the hypivisor's machine in which an agent could work.",
-        usage: "hypi-dirs [options] [path ...]", version: Version.current)
-
-    static let examples = [
-        "hypi-dirs ~/src --git --missing | hypi-spawn -  # for every repository",
-        "hypi-dirs ~/src --depth 3 --print0 | fzf --read0  # choose one",
-        "hypi-dirs | jq -r 'select(.agents > 0) | .path'   # where agents work",
-    ]
+        usage: "hypi-dirs [options] [path ...]", version: "hypi-dirs \(Version.current)")
 
     @Argument(
-        help: "Folders to look into (default: the hypivisor's first root).", completion: RegistryCompletion.folders)
+        help: "Folders to look into (default: the first root).", completion: RegistryCompletion.folders)
     var path: [String] = []
     @Option(help: ArgumentHelp("Look this deep.", valueName: "levels")) var depth = 1
     @Flag(help: "Only git repositories.") var git = false

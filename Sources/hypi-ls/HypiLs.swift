@@ -8,20 +8,14 @@ struct HypiLs: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypi-ls",
         abstract: "List the agents that a hypivisor knows, those that need you first.",
-        usage: "hypi-ls [options] [target ...]", version: Version.current)
-
-    static let examples = [
-        "hypi-ls | jq -r 'select(.activity==\"idle\") | .id'   # ids of idle agents",
-        "hypi-ls --watch --activity input-required         # who needs me, live",
-        "hypi-ls --wait idle --timeout 10m ~/src/app       # until its turn is over",
-    ]
+        usage: "hypi-ls [options] [target ...]", version: "hypi-ls \(Version.current)")
 
     @Argument(help: "Only these: an id, the start of one, a name, a folder.", completion: RegistryCompletion.targets)
     var target: [String] = []
     @OptionGroup var selection: SelectionOptions
     @Flag(help: "Go on with every change until interrupted.") var watch = false
     @Option(help: ArgumentHelp("Go on behind this cursor of --watch.", valueName: "cursor")) var since: String?
-    @Option(help: ArgumentHelp("Return when all are there:", valueName: "state"))
+    @Option(help: ArgumentHelp("Until all are so.", valueName: "state"))
     var wait: WaitState?
     @OptionGroup var timeout: TimeoutOptions
     @OptionGroup var output: OutputOptions

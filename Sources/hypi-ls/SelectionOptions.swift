@@ -4,7 +4,7 @@ import HypiWire
 
 /// Conditions that agents have to meet to be listed; all that are given have to hold.
 struct SelectionOptions: ParsableArguments {
-    @Option(help: "Only agents that do this:") var activity: [Node.Activity] = []
+    @Option(help: "Only agents that do this.") var activity: [Node.Activity] = []
     @Option(help: ArgumentHelp("Only on this machine.", valueName: "host"), completion: RegistryCompletion.machines)
     var machine: [String] = []
     @Option(help: ArgumentHelp("Only in this folder or below.", valueName: "dir"), completion: .directory)
@@ -13,7 +13,7 @@ struct SelectionOptions: ParsableArguments {
         help: ArgumentHelp("Only with a name like this, such as 'nightly-*'.", valueName: "glob"),
         completion: RegistryCompletion.names)
     var name: [String] = []
-    @Option(help: "Only these:") var status: Node.Status?
+    @Option(help: "Only registered so.") var status: Node.Status?
 
     /// The conditions as a filter.
     func filter(from folder: WorkingFolder) -> NodeFilter {

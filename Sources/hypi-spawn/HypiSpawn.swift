@@ -9,13 +9,7 @@ struct HypiSpawn: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypi-spawn",
         abstract: "Start an agent in each folder and print its record once it is usable.",
-        usage: "hypi-spawn [options] [dir ...] [-- pi arguments]", version: Version.current)
-
-    static let examples = [
-        "hypi-spawn ~/src/app --prompt 'run the tests'",
-        "hypi-dirs ~/src --git --missing | hypi-spawn - | jq -r .id",
-        "0 3 * * * hypi-spawn \"$HOME/app\" --key nightly --prompt 'run the tests' # cron",
-    ]
+        usage: "hypi-spawn [options] [dir ...] [-- pi arguments]", version: "hypi-spawn \(Version.current)")
 
     static let hasTrailingArguments = true
 

@@ -8,15 +8,11 @@ import UnixSignals
 
 /// The command: options to configuration, ready line, signals, end.
 @main
-struct HypivisorCommand: AsyncParsableCommand {
+struct HypivisorCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypivisor",
         abstract: "Keep the list of running agents, relay viewers to them, and start new ones.",
-        discussion: """
-            Prints one JSON line on standard output when it is ready and logs to standard error. Agents outlive it: \
-            stop it, or kill it, and they come back to the next one by themselves.
-            """,
-        version: "hypivisor \(Version.current)")
+        usage: "hypivisor [options]", version: "hypivisor \(Version.current)")
 
     @OptionGroup var options: HypivisorOptions
 

@@ -8,62 +8,62 @@ import NIOCore
 
 /// The options of `hypivisor`, and the configuration that they and the environment amount to.
 struct HypivisorOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "Port to listen on; 0 lets the system choose.")
+    @Option(name: .shortAndLong, help: "Port to listen on; 0 for any.")
     var port = EndpointOptions.defaultPort
 
-    @Option(help: "Address to listen on; any but loopback needs a token.")
+    @Option(help: "Address to listen on.")
     var host = "127.0.0.1"
 
     @Option(
         name: [.customShort("t"), .long],
-        help: ArgumentHelp("How long an agent that has gone stays listed (default: 30s).", valueName: "time"))
+        help: ArgumentHelp("A gone agent stays listed this long (default: 30s).", valueName: "time"))
     var nodeTTL: TimeSpan?
 
-    @Option(help: ArgumentHelp("Time between pings on a quiet connection (default: 15s).", valueName: "time"))
+    @Option(help: ArgumentHelp("Time between pings (default: 15s).", valueName: "time"))
     var heartbeat: TimeSpan?
 
     @Option(
-        help: ArgumentHelp("Folder in which agents may live; may be repeated (default: HOME).", valueName: "folder"))
+        help: ArgumentHelp("Agents live below it; repeatable (default: HOME).", valueName: "folder"))
     var root: [String] = []
 
     @Option(
-        help: ArgumentHelp("Web origin that may connect, such as https://host; may be repeated.", valueName: "origin"))
+        help: ArgumentHelp("Allow browsers from this origin; repeatable.", valueName: "origin"))
     var allowOrigin: [String] = []
 
-    @Option(help: ArgumentHelp("Name by which browsers may call this server; may be repeated.", valueName: "name"))
+    @Option(help: ArgumentHelp("A further name of this machine; repeatable.", valueName: "name"))
     var allowHost: [String] = []
 
     @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
     var tokenFile: String?
 
-    @Flag(help: "Let everybody on this machine in without a token.")
+    @Flag(help: "Serve without a token, on loopback only.")
     var noAuth = false
 
-    @Option(help: ArgumentHelp("Connections at once.", valueName: "count"))
+    @Option(help: ArgumentHelp("Connections at once.", valueName: "n"))
     var maxConnections = Limits.connections
 
-    @Option(help: ArgumentHelp("Agents that were started from here and live.", valueName: "count"))
+    @Option(help: ArgumentHelp("Agents started from here at once.", valueName: "n"))
     var maxAgents = Limits.agents
 
     @Flag(help: "Do not start agents.")
     var noSpawn = false
 
-    @Option(help: ArgumentHelp("What starts an agent, instead of 'pi-socket'.", valueName: "command"))
+    @Option(help: ArgumentHelp("What starts an agent (default: pi-socket).", valueName: "cmd"))
     var spawnCommand: String?
 
     @Option(help: .hidden)
     var spawnTimeout: TimeSpan?
 
-    @Flag(help: "Print roster events as JSON lines on standard output.")
+    @Flag(help: "Print roster events, a JSON object a line.")
     var printEvents = false
 
-    @Option(help: ArgumentHelp("Least level to log.", valueName: "level"))
+    @Option(help: ArgumentHelp("Least level.", valueName: "level"))
     var logLevel = LogLevel.info
 
-    @Option(help: ArgumentHelp("How log lines look.", valueName: "format"))
+    @Option(help: ArgumentHelp("Their form.", valueName: "format"))
     var logFormat = LogFormat.text
 
-    @Flag(help: "Print a systemd user unit for these options, and exit.")
+    @Flag(help: "Print a systemd user unit and exit.")
     var systemdUnit = false
 
     func validate() throws {

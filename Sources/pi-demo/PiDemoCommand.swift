@@ -3,36 +3,29 @@ import HypiTool
 import PiDemoCore
 
 @main
-struct PiDemoCommand: AsyncParsableCommand {
+struct PiDemoCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "pi-demo",
-        abstract: "Speaks pi's RPC mode without a model, a network or a key, to try everything out.",
-        discussion: """
-            It is started as pi is; `--mode rpc` may be left out, there is no other mode. Options of pi that it does \
-            not know are ignored.
-
-            A line `!COMMAND` in a prompt really runs COMMAND. Prompts it knows: /ask, /long N, /error, /retry N, \
-            /crash, /hang, /tool N, /notify TEXT, /noise, /big BYTES (`get_commands` describes them).
-
-            Sessions are kept in $PI_CODING_AGENT_DIR/sessions, or else in ~/.pi-demo/agent/sessions, never among \
-            those of a real pi.
-            """)
+        abstract: "Stand in for 'pi --mode rpc' without a model, a network or a key.",
+        usage: "pi-demo [options of pi]")
 
     @Option(help: "The mode; there is only rpc.") var mode = "rpc"
-    @Option(help: "Characters of an answer per second; 0 is as fast as possible.") var rate = 200.0
+    @Option(help: ArgumentHelp("Characters per second; 0: at once.", valueName: "n")) var rate = 200.0
     @Flag(help: "Speak as pi before 0.84: cumulative updates.") var cumulative = false
-    @Option(help: "The session to go on with: a file, or the start of an id.") var session: String?
+    @Option(help: "Go on with this file, or start of an id.") var session: String?
     @Flag(name: [.customShort("c"), .customLong("continue")], help: "Go on with this folder's last session.")
     var continues = false
     @Flag(help: "Keep no session file.") var noSession = false
-    @Option(help: "The folder of session files.") var sessionDir: String?
+    @Option(help: ArgumentHelp("The folder of session files.", valueName: "dir")) var sessionDir: String?
     @Option(name: .shortAndLong, help: "The session's name.") var name: String?
-    @Option(help: "The model: demo-large, demo-small or demo-tiny, with an optional :LEVEL.") var model: String?
+    @Option(help: "demo-large, demo-small or demo-tiny; with :LEVEL.") var model: String?
     @Option(help: "Ignored.") var provider: String?
-    @Option(help: "off, minimal, low, medium or high.") var thinking: String?
-    @Option(name: [.customShort("e"), .long], help: "Ignored.") var `extension`: [String] = []
+    @Option(help: ArgumentHelp("off, minimal, low, medium or high.", valueName: "level")) var thinking: String?
+    @Option(name: [.customShort("e"), .long], help: ArgumentHelp("Ignored.", valueName: "file")) var `extension`:
+        [String] = []
     @Flag(name: [.customShort("v"), .long], help: "Print the version.") var version = false
-    @Argument(parsing: .allUnrecognized, help: "Options of pi that mean nothing here.") var ignored: [String] = []
+    @Argument(parsing: .allUnrecognized, help: "Options of pi that mean nothing here are ignored.") var ignored:
+        [String] = []
 
     func validate() throws {
         guard mode == "rpc" else { throw ValidationError("there is no mode '\(mode)' (only rpc)") }
@@ -40,7 +33,7 @@ struct PiDemoCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard !version else { return print(PiDemo.version) }
+        guard !version else { throw CleanExit.message(PiDemo.version) }
         PiDemo.report(ignored: ignored)
         try await ToolRun.run("pi-demo") {
             var options = DemoOptions(agentDirectory: try Self.agentDirectory())

@@ -10,11 +10,11 @@ struct PiSocketArguments: ParsableArguments {
     var pi: String?
     @Option(help: ArgumentHelp("Folder to work in (default: this one).", valueName: "dir"))
     var cwd: String?
-    @Option(help: "Name shown in lists (default: the session's own).")
+    @Option(help: "Name in lists (default: the session's own).")
     var name: String?
     @Option(help: "Node id (default: <folder>-<6 characters>).")
     var id: String?
-    @Option(name: .shortAndLong, help: "Port; 0 for any (PI_SOCKET_PORT; default: the first free from 8080 on).")
+    @Option(name: .shortAndLong, help: "Port; 0 for any (PI_SOCKET_PORT; default: 8080 or up).")
     var port: Int?
     @Option(help: "Address to listen on.")
     var host = "127.0.0.1"
@@ -25,17 +25,17 @@ struct PiSocketArguments: ParsableArguments {
     var detach = false
     @Flag(help: .hidden)
     var detached = false
-    @Flag(help: "Take the place of pi --mode rpc: its protocol on stdin and stdout.")
+    @Flag(help: "Speak as pi --mode rpc on stdin and stdout.")
     var stdio = false
     @Flag(help: "Leave out the extension that lists pi's tools.")
     var noExtension = false
-    @Option(help: ArgumentHelp("Restart pi after a crash: on-failure or never.", valueName: "when"))
+    @Option(help: ArgumentHelp("Restart pi after a crash.", valueName: "when"))
     var restart = PiSocketOptions.Restart.onFailure
-    @Option(help: ArgumentHelp("Time for pi to end its turn when asked to stop (default: 30s).", valueName: "time"))
+    @Option(help: ArgumentHelp("Time to end a turn when stopped (default: 30s).", valueName: "time"))
     var grace: TimeSpan?
     @Option(help: ArgumentHelp("Cancel dialogs that nobody is there to answer.", valueName: "time"))
     var uiTimeout: TimeSpan?
-    @Option(help: ArgumentHelp("Bytes kept for slow viewers and replay (default: 16M).", valueName: "size"))
+    @Option(help: ArgumentHelp("Bytes kept for slow viewers (default: 16M).", valueName: "size"))
     var replay: ByteSize?
     @Option(help: ArgumentHelp("Viewers at once.", valueName: "count"))
     var maxClients: Int?
@@ -57,14 +57,14 @@ struct PiSocketArguments: ParsableArguments {
     var allowHost: [String] = []
     @Option(help: ArgumentHelp("Write the log here instead of stderr.", valueName: "file"))
     var logFile: String?
-    @Option(help: ArgumentHelp("trace, debug, info, warning or error.", valueName: "level"))
+    @Option(help: ArgumentHelp("Least level.", valueName: "level"))
     var logLevel = LogLevel.info
-    @Option(help: ArgumentHelp("text or json.", valueName: "format"))
+    @Option(help: ArgumentHelp("Their form.", valueName: "format"))
     var logFormat = LogFormat.text
     @Option(help: .hidden) var spawnId: String?
     @Option(help: .hidden) var key: String?
     @Option(help: ArgumentHelp("Continue this session file.", valueName: "file"))
     var resume: String?
-    @Argument(parsing: .postTerminator, help: "Arguments for pi, behind --.")
+    @Argument(parsing: .postTerminator, help: .hidden)
     var piArguments: [String] = []
 }

@@ -8,19 +8,11 @@ import UnixSignals
 
 /// The bridge between one pi and its viewers.
 @main
-struct PiSocketCommand: AsyncParsableCommand {
+struct PiSocketCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "pi-socket",
         abstract: "Run pi in a folder and serve it to many viewers over a WebSocket.",
-        discussion: """
-            Prints {"event":"ready","id","url","pid","cwd"} when pi has answered; the log goes to stderr.
-
-            Examples:
-              pi-socket                                  serve pi in this folder
-              pi-socket --detach --cwd ~/src/app         in the background
-              pi-socket --pi pi-demo -- --rate 0         a stand-in without a model, with an argument of its own
-            """,
-        version: "pi-socket \(Version.current)")
+        usage: "pi-socket [options] [-- pi arguments]", version: "pi-socket \(Version.current)")
 
     @OptionGroup var options: PiSocketArguments
 

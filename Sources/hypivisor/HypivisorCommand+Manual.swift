@@ -1,0 +1,36 @@
+import HypiTool
+
+extension HypivisorCommand {
+    static let manual = Manual(
+        description: [
+            "It is the registry of agents: who runs where, live events, a relay to any agent, starting agents, listing "
+                + "folders. When it can be used it prints one line, {\"event\":\"ready\",\"url\",\"port\",\"pid\"}, and "
+                + "logs to standard error.",
+            "Nothing of it harms an agent: stop it, or kill it, and agents come back to the next one by themselves.",
+            "Whoever can talk to it can have commands run on this machine. It listens on loopback, wants a token, and "
+                + "refuses browsers from other origins; --host opens it, and only with a token.",
+        ],
+        sections: [
+            .init("Access", ["token-file", "no-auth", "allow-origin", "allow-host"]),
+            .init("Limits", ["max-connections", "max-agents", "heartbeat", "node-ttl"]), .log,
+        ],
+        examples: [
+            "hypivisor &                                # on ws://127.0.0.1:31415/ws",
+            "hypivisor --root ~/src --root /srv         # agents live there only",
+            "hypivisor --systemd-unit > ~/.config/systemd/user/hypivisor.service",
+        ],
+        exitStatus: [
+            .init("0", "Asked to stop, by SIGTERM or SIGINT."), .init("64", "The command line is wrong."),
+            .init("73", "The port is taken, or the address cannot be listened on."), .inputOutput, .configuration,
+        ],
+        environment: [
+            .token, .tokenVariable,
+            .init(
+                "HYPI_PI, HYPI_HOOK", "Are passed on to the agents that it starts, as the rest of its environment is."),
+            .init("NOTIFY_SOCKET", "Where systemd is told that it is ready."), .folders,
+        ],
+        files: [
+            .tokenFile, .announcement,
+            .init("~/.local/state/hyper-pi/log/<id>.log", "The log of an agent that it started."),
+        ])
+}

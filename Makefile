@@ -19,6 +19,7 @@ BINDIR := $(DESTDIR)$(PREFIX)/bin
 BASH_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
 .PHONY: all release demo test lint completions bench install uninstall clean help packages
 
@@ -35,7 +36,7 @@ demo: release ## Start a hypivisor and two agents, talk to them, break things, c
 	@Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$(PI)"
 
 test: packages ## Build and run all tests
-	@Tests/Scripts/install-packages.sh jq tmux
+	@Tests/Scripts/install-packages.sh jq tmux mandoc man-db cron bash zsh fish
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
 	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD)
 
@@ -57,19 +58,22 @@ completions: ## Write the completion scripts anew
 bench: ## Measure (nothing is measured yet)
 	@echo "make bench: nothing is measured yet" >&2
 
-install: ## Install programs and completions under PREFIX (default /usr/local); DESTDIR is honoured
+install: ## Install programs, completions and manual pages under PREFIX (default /usr/local); DESTDIR is honoured
 	@test -x "$(RELEASE_BIN)/hypivisor" || $(MAKE) release
-	install -d "$(BINDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
+	install -d "$(BINDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)" "$(MAN_DIR)"
 	for tool in $(TOOLS); do \
 		install -m 755 "$(RELEASE_BIN)/$$tool" "$(BINDIR)/$$tool" && \
 		install -m 644 "completions/$$tool.bash" "$(BASH_DIR)/$$tool" && \
 		install -m 644 "completions/_$$tool" "$(ZSH_DIR)/_$$tool" && \
-		install -m 644 "completions/$$tool.fish" "$(FISH_DIR)/$$tool.fish" || exit 1; \
+		install -m 644 "completions/$$tool.fish" "$(FISH_DIR)/$$tool.fish" && \
+		"$(RELEASE_BIN)/$$tool" --generate-manual > "$(MAN_DIR)/$$tool.1" && \
+		chmod 644 "$(MAN_DIR)/$$tool.1" || exit 1; \
 	done
 
 uninstall: ## Remove what install put there
 	for tool in $(TOOLS); do \
-		rm -f "$(BINDIR)/$$tool" "$(BASH_DIR)/$$tool" "$(ZSH_DIR)/_$$tool" "$(FISH_DIR)/$$tool.fish"; \
+		rm -f "$(BINDIR)/$$tool" "$(BASH_DIR)/$$tool" "$(ZSH_DIR)/_$$tool" "$(FISH_DIR)/$$tool.fish" \
+			"$(MAN_DIR)/$$tool.1"; \
 	done
 
 clean: ## Remove what was built

@@ -6,7 +6,8 @@ missing=""
 brew_names=""
 for package in "$@"; do
     case $package in
-        jq | tmux) command -v "$package" >/dev/null 2>&1 && continue ;;
+        bash | fish | jq | mandoc | tmux | zsh) command -v "$package" >/dev/null 2>&1 && continue ;;
+        man-db) command -v man >/dev/null 2>&1 && continue ;;
         *) if command -v dpkg-query >/dev/null 2>&1; then
                dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' && continue
            fi ;;
@@ -14,6 +15,8 @@ for package in "$@"; do
     missing="$missing $package"
     case $package in
         libssl-dev) brew_names="$brew_names openssl@3" ;;
+        # Both come with macOS.
+        cron | man-db) ;;
         libreadline-dev) brew_names="$brew_names readline" ;;
         *) brew_names="$brew_names $package" ;;
     esac

@@ -55,6 +55,8 @@ struct RecordSchema {
         case "additionalProperties":
             let known = schema["properties"]
             return (value.object?.members ?? []).filter { known?[$0.key] == nil }.map { "has '\($0.key)'" }
+        case "items":
+            return try (value.array ?? []).enumerated().flatMap { try faults(in: $1, rule, at: "\(path)/\($0)") }
         case "oneOf":
             let matches = try (rule.array ?? []).count { try faults(in: value, $0, at: path).isEmpty }
             return matches == 1 ? [] : ["meets \(matches) of oneOf"]
@@ -68,6 +70,7 @@ struct RecordSchema {
     private static func isType(_ name: String, _ value: JSON) -> Bool {
         switch name {
         case "object": value.object != nil
+        case "array": value.array != nil
         case "string": value.string != nil
         case "boolean": value.bool != nil
         case "integer": value.int != nil

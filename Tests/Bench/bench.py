@@ -1,0 +1,352 @@
+#!/usr/bin/env python3
+"""Measures the relay of pi's output against what people would use instead, in one run, and prints Markdown tables.
+
+usage: bench.py BIN [SECTION ...] [--rounds N] [--quick]
+
+BIN is the folder of the release programs. Rounds are interleaved (every peer once, then again), and medians are
+reported beside their ratio to pi-socket's, because one run on a busy machine says little. CPU is that of the relay
+process alone, from /proc/PID/task/*/schedstat.
+"""
+import argparse
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def cpu_seconds(pid):
+    """What all threads of a process have run, in seconds."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{task}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
+
+
+def resident_kilobytes(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next((int(line.split()[1]) for line in status if line.startswith("VmRSS")), 0)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_listening(port):
+    """Asked of the system: a connection to try it would be the only one that some relays take."""
+    with open("/proc/net/tcp") as sockets:
+        return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in sockets)
+
+
+def wait_for_port(port, process):
+    """Until a process listens there, or has ended; other people's programs do not announce it."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        if is_listening(port):
+            return
+        time.sleep(0.02)
+    raise SystemExit(f"bench: {process.args[0]} does not listen on port {port}")
+
+
+class Relay:
+    """A running relay in front of a bench-source."""
+
+    def __init__(self, name, process, port, path="/", prompt='{"type":"prompt"}', options=()):
+        self.name, self.process, self.port, self.path, self.prompt, self.options = (
+            name, process, port, path, prompt, list(options))
+
+    def stop(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+class Bench:
+    def __init__(self, binaries, quick):
+        self.binaries, self.quick = os.path.abspath(binaries), quick
+        self.home = tempfile.mkdtemp(prefix="hypi-bench-")
+        # Debian's node-ws is found by Debian's node alone, unless told.
+        self.environment = {"HOME": self.home, "PATH": os.environ["PATH"], "NODE_PATH": "/usr/share/nodejs"}
+
+    def program(self, name):
+        return os.path.join(self.binaries, name)
+
+    def start(self, words, **more):
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.home, env=self.environment,
+            start_new_session=True, **more)
+
+    # The peers: each takes the words of a bench-source.
+
+    def pi_socket(self, source, *options, name="pi-socket", client=()):
+        # The others hold the program back; pi is never held back, so that all of a flood has to fit into the buffer.
+        options = options or ("--replay", "256M")
+        process = self.start(
+            [self.program("pi-socket"), "--standalone", "--no-auth", "--no-extension", "--port", "0", *options,
+             "--pi", " ".join(source)], stdout=subprocess.PIPE)
+        line = process.stdout.readline()
+        if not line:
+            raise SystemExit("bench: pi-socket did not start")
+        port = int(json.loads(line)["url"].split(":")[2].split("/")[0])
+        return Relay(name, process, port, "/ws", "go", client)
+
+    def pi_socket_delta(self, source):
+        hello = json.dumps({"type": "hello", "protocolVersion": 1, "clientId": "bench", "stream": "delta"})
+        relay = self.pi_socket(source, name="pi-socket, delta", client=["-q", "pi-server.v1", "-H", hello])
+        relay.prompt = json.dumps({"type": "command", "payload": {"type": "prompt", "message": "go"}})
+        return relay
+
+    def websocketd(self, source):
+        port = free_port()
+        process = self.start(
+            ["websocketd", "--address=127.0.0.1", f"--port={port}", "--loglevel=error", *source],
+            stdout=subprocess.DEVNULL)
+        wait_for_port(port, process)
+        return Relay("websocketd", process, port)
+
+    def node(self, source):
+        port = free_port()
+        process = self.start(["node", f"{HERE}/peers/fan-out.js", str(port), *source], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        return Relay("node ws", process, port)
+
+    def python(self, source):
+        port = free_port()
+        process = self.start([sys.executable, f"{HERE}/peers/fan_out.py", str(port), *source], stdout=subprocess.PIPE)
+        process.stdout.readline()
+        return Relay("python websockets", process, port)
+
+    def socat(self, source):
+        port = free_port()
+        process = self.start(
+            ["socat", "-b65536", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,nodelay", f"EXEC:{' '.join(source)}"],
+            stdout=subprocess.DEVNULL)
+        wait_for_port(port, process)
+        return Relay("socat", process, port, options=["-r"])
+
+    def measure(self, relay, *options, each_prompts=False):
+        """Runs a client; what it printed, with `cpu` and `rss` of the relay."""
+        pid = relay.process.pid
+        before = cpu_seconds(pid)
+        prompt = ("all:" if each_prompts else "") + relay.prompt
+        client = subprocess.run(
+            [self.program("bench-client"), *relay.options, *map(str, options), str(relay.port), relay.path, prompt],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+        if client.returncode != 0:
+            raise SystemExit(f"bench: {relay.name}: {client.stderr.strip()}")
+        result = json.loads(client.stdout)
+        # One that serves a single connection (socat) ends with it, and is asked while it lies unreaped.
+        result["cpu"] = cpu_seconds(pid) - before
+        result["rss"] = resident_kilobytes(pid)
+        return result
+
+    def source(self, size, count, rate, *more):
+        return [self.program("bench-source"), str(size), str(count), str(rate), *more]
+
+    def once(self, start, source, *options, **more):
+        relay = start(source)
+        try:
+            return self.measure(relay, *options, **more)
+        finally:
+            relay.stop()
+
+    def rounds(self, rounds, peers, measure):
+        """Each peer in turn, again and again: name to the results of all rounds."""
+        results = {}
+        for _ in range(rounds):
+            for name, start in peers.items():
+                results.setdefault(name, []).append(measure(name, start))
+        return results
+
+    def close(self):
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def median(results, value):
+    return statistics.median(value(one) for one in results)
+
+
+def table(title, results, columns):
+    """Columns: (heading, value of one result, digits). The ratio is to the first row."""
+    print(f"\n### {title}\n")
+    heads = [part for heading, _, _ in columns for part in (heading, "ratio")]
+    print("| | " + " | ".join(heads) + " |")
+    print("|---" * (len(heads) + 1) + "|")
+    first = next(iter(results.values()))
+    for name, rows in results.items():
+        cells = []
+        for _, value, digits in columns:
+            mine, base = median(rows, value), median(first, value)
+            cells += [f"{mine:,.{digits}f}", f"{mine / base:.2f}" if base else "-"]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def awake_processors():
+    """Keeps the processors from sleeping with loops of idle priority: else most of the latency is their waking up."""
+    loops = [
+        subprocess.Popen(
+            [sys.executable, "-c", "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"])
+        for _ in range(os.cpu_count())
+    ]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def throughput(bench, rounds):
+    count = 20_000 if bench.quick else 200_000
+    peers = {"pi-socket": bench.pi_socket, "websocketd": bench.websocketd, "node ws": bench.node}
+    if not bench.quick:
+        peers["python websockets"] = bench.python
+        peers["socat"] = bench.socat
+    results = bench.rounds(rounds, peers, lambda _, start: bench.once(start, bench.source(320, count, 0)))
+    table(f"{count:,} records of 320 bytes to one viewer", results, [
+        ("records a second", lambda r: r["frames"] / r["seconds"], 0),
+        ("CPU µs a record", lambda r: r["cpu"] / r["frames"] * 1e6, 2)])
+    count //= 10
+    large = bench.rounds(rounds, peers, lambda _, start: bench.once(start, bench.source(10_000, count, 0)))
+    table(f"{count:,} records of 10 KB to one viewer", large, [
+        ("MB a second", lambda r: r["bytes"] / r["seconds"] / 1e6, 0),
+        ("CPU µs a record", lambda r: r["cpu"] / r["frames"] * 1e6, 2)])
+    return {"small": results, "large": large}
+
+
+def latency(bench, rounds):
+    peers = {"pi-socket": bench.pi_socket, "websocketd": bench.websocketd, "node ws": bench.node, "socat": bench.socat}
+    with awake_processors():
+        for rate, seconds in ((200, 5), (5000, 4)):
+            results = bench.rounds(
+                rounds, peers, lambda _, start: bench.once(start, bench.source(320, rate * seconds, rate)))
+            table(f"Added latency at {rate:,} records a second, processors awake", results, [
+                ("p50 µs", lambda r: r["p50"], 0), ("p99 µs", lambda r: r["p99"], 0)])
+
+
+def fan_out(bench, rounds):
+    for viewers in (1, 10, 100, 500):
+        count = max(200, 50_000 // viewers)
+        peers = {"pi-socket": bench.pi_socket, "node ws": bench.node, "websocketd": bench.websocketd}
+        if viewers == 500:
+            del peers["websocketd"]
+
+        def measure(name, start):
+            return bench.once(
+                start, bench.source(320, count, 2000), "-c", viewers, each_prompts=name == "websocketd")
+
+        results = bench.rounds(rounds, peers, measure)
+        table(f"{count:,} records of 320 bytes at 2,000 a second to {viewers} viewers", results, [
+            ("CPU µs a delivered frame", lambda r: r["cpu"] / r["frames"] * 1e6, 3),
+            ("p50 µs", lambda r: r["p50"], 0), ("RSS KB", lambda r: r["rss"], 0)])
+
+
+def stalled(bench, rounds):
+    peers = {"pi-socket": bench.pi_socket, "pi-socket, one stalled": bench.pi_socket}
+    results = bench.rounds(rounds, peers, lambda name, start: bench.once(
+        start, bench.source(320, 200_000, 0), *(["-s", 1] if "stalled" in name else [])))
+    table("A viewer that never reads beside one that does", results, [
+        ("records a second", lambda r: r["frames"] / r["seconds"], 0), ("RSS KB", lambda r: r["rss"], 0)])
+
+
+def cumulative_answer(path, updates=2500, size=10_000):
+    """An answer of 10 KB in 2,500 updates as pi before 0.84 writes it: each holds the whole message so far, twice."""
+    words = ("The quick brown fox jumps over the lazy dog while " * 300)[:size]
+    with open(path, "w") as file:
+        def put(record):
+            file.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+        def message(text):
+            return {"role": "assistant", "content": [{"type": "text", "text": text}], "api": "x", "provider": "x",
+                    "model": "x", "stopReason": "stop", "timestamp": 1}
+
+        put({"type": "agent_start"})
+        put({"type": "message_start", "message": message("")})
+        step = size // updates
+        for n in range(updates):
+            so_far = words[:(n + 1) * step]
+            put({"type": "message_update", "message": message(so_far), "assistantMessageEvent": {
+                "type": "text_delta", "contentIndex": 0, "delta": words[n * step:(n + 1) * step],
+                "partial": message(so_far)}})
+        put({"type": "message_end", "message": message(words)})
+        put({"type": "agent_end", "messages": []})
+
+
+def delta(bench, rounds):
+    path = os.path.join(bench.home, "answer.ndjson")
+    cumulative_answer(path)
+    peers = {"pi-socket, delta": bench.pi_socket_delta, "pi-socket": bench.pi_socket, "node ws": bench.node}
+    results = bench.rounds(rounds, peers, lambda _, start: bench.once(start, bench.source(0, 0, 0, path)))
+    table(f"A 10 KB answer in 2,500 cumulative updates ({os.path.getsize(path) / 1e6:.1f} MB of pi's)", results, [
+        ("bytes on the wire", lambda r: r["wire"], 0), ("CPU ms", lambda r: r["cpu"] * 1e3, 1)])
+
+
+def idle(bench, rounds):
+    """Memory of each process that only waits, and the processor time it takes meanwhile."""
+    print("\n### At rest\n\n| | RSS KB | KB more a viewer | CPU µs a second |\n|---|---|---|---|")
+    for name, start in (("pi-socket", bench.pi_socket), ("websocketd", bench.websocketd), ("node ws", bench.node)):
+        relay = start(bench.source(320, 1, 0))
+        try:
+            sockets = [viewer(relay)]
+            time.sleep(1)
+            base, cpu = resident_kilobytes(relay.process.pid), cpu_seconds(relay.process.pid)
+            time.sleep(5)
+            cpu = (cpu_seconds(relay.process.pid) - cpu) / 5
+            sockets += [viewer(relay) for _ in range(200)]
+            time.sleep(1)
+            more = (resident_kilobytes(relay.process.pid) - base) / 200
+            print(f"| {name} | {base:,} | {more:.1f} | {cpu * 1e6:.0f} |", flush=True)
+        finally:
+            relay.stop()
+
+
+def viewer(relay):
+    connection = socket.create_connection(("127.0.0.1", relay.port))
+    connection.sendall((
+        f"GET {relay.path} HTTP/1.1\r\nHost: 127.0.0.1:{relay.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").encode())
+    if not select.select([connection], [], [], 10)[0] or b" 101 " not in connection.recv(4096):
+        raise SystemExit(f"bench: {relay.name} refuses a viewer")
+    return connection
+
+
+SECTIONS = {f.__name__.replace("_", "-"): f for f in (throughput, latency, fan_out, stalled, delta, idle)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binaries")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    unknown = [name for name in options.sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    bench = Bench(options.binaries, options.quick)
+    try:
+        for name in options.sections or SECTIONS:
+            SECTIONS[name](bench, options.rounds)
+    finally:
+        bench.close()
+
+
+main()

@@ -255,6 +255,11 @@ public actor AgentConnection {
             unanswered.removeAll { $0.id == id }
             return AgentEvent(kind: .response(id: id, payload), raw: record)
         case "extension_ui_resolved": return AgentEvent(kind: .dialogResolved(id: frame["id"]?.string ?? ""), raw: raw)
+        case "welcome":
+            // The bridge begins anew on the same connection; what was said before may be gone.
+            let welcome = Welcome(frame)
+            position = Position(boot: welcome.boot ?? position?.boot ?? "", sequence: welcome.currentSeq)
+            return AgentEvent(kind: .welcome(welcome), raw: raw)
         case "agent_exit": return AgentEvent(kind: .agentExit(payload ?? frame), raw: record)
         case "guard": return AgentEvent(kind: .guarded(payload ?? frame), raw: record)
         case "error":

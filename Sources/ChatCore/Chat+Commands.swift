@@ -19,11 +19,13 @@ extension Chat {
             transcript.note(transcript.showsThinking ? "thinking is shown" : "thinking is folded")
         case .steer(let text): steer(text)
         case .take: take()
-        case .edit: edit()
+        case .edit: edit(prefill)
         case .detach: end(.left)
         case .stop:
-            mode = .confirmStop(saved: editor.text)
+            mode = .confirmStop(saved: draft)
+            editor.text = ""
             setPrompt()
+        case .abort: abort()
         case .resume: outlet.yield(.frame(["type": "resume"]))
         case .model(let word): model(word)
         case .thinkingLevel(let level):
@@ -42,10 +44,12 @@ extension Chat {
     private func help() {
         let width = LocalCommand.descriptions.map(\.name.count).max() ?? 0
         for (name, text) in LocalCommand.descriptions {
-            transcript.note(name + String(repeating: " ", count: width - name.count + 2) + text)
+            let gap = String(repeating: " ", count: width - name.count + 2)
+            transcript.add(ScreenLine(text: name + style.dim(gap + text), wrapping: .words(hang: width + 2)))
         }
         if let commands = completion.commands, !commands.isEmpty {
-            transcript.note("the agent's own: " + commands.joined(separator: " "))
+            let text = "the agent's own: " + commands.joined(separator: " ")
+            transcript.add(ScreenLine(text: Markdown.printable(text), wrapping: .words(hang: 2)))
         }
     }
 
@@ -78,8 +82,7 @@ extension Chat {
             let texts = lists.flatMap { $0?.array ?? [] }.compactMap(\.string)
             chat.queue = []
             if texts.isEmpty { chat.transcript.note("nothing is queued") }
-            let line = ([chat.editor.text] + texts).filter { !$0.isEmpty }.joined(separator: "\n")
-            if case .prompt = chat.mode { chat.editor.text = line }
+            chat.draft = ([chat.draft] + texts).filter { !$0.isEmpty }.joined(separator: "\n")
             chat.changed()
         }
     }
@@ -139,7 +142,7 @@ extension Chat {
         }
     }
 
-    private func stats() {
+    func stats() {
         send(["type": "get_session_stats"]) { chat, response in
             chat.complain(response)
             guard let data = response["data"] else { return }
@@ -172,11 +175,15 @@ extension Chat {
         }
     }
 
-    private func edit() {
-        let saved = editor.text
+    /// Lets the person's editor have the line, or the answer to a question.
+    func edit(_ saved: String) {
         editor.pause()
+        // Ctrl-C and Ctrl-Z are the editor's while it runs.
+        let handlers = [(SIGINT, SIG_IGN), (SIGQUIT, SIG_IGN), (SIGTSTP, SIG_DFL)].map { ($0.0, signal($0.0, $0.1)) }
+        defer { for (number, handler) in handlers { signal(number, handler) } }
         do {
-            let text = try ExternalEditor.edit(saved, with: surroundings.editorCommand ?? "vi")
+            let text = try ExternalEditor.edit(
+                saved, with: surroundings.editorCommand ?? "vi", in: surroundings.temporaryFolder)
             editor.start()
             editor.text = text
         } catch {

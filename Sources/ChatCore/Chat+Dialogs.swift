@@ -5,21 +5,35 @@ extension Chat {
     /// The question and its options, as rows above the line.
     func dialogRows(width: Int) -> [String] {
         guard case .dialog(let dialog, let marked, _) = mode else { return [] }
-        var rows = [style.bold(style.yellow(TextWidth.cut("? \(Markdown.printable(dialog.title))", to: width)))]
+        var rows = wrapped("? " + dialog.title, width) { style.bold(style.yellow($0)) }
         switch dialog.question {
-        case .select(let options):
-            for (index, option) in options.enumerated() {
-                let text = TextWidth.cut(
-                    "\(index == marked ? ">" : " ") \(index + 1). \(Markdown.printable(option))", to: width)
-                rows.append(index == marked ? style.bold(text) : text)
-            }
-        case .confirm(let message) where !message.isEmpty:
-            rows.append(TextWidth.cut("  \(Markdown.printable(message))", to: width))
-        case .input(let placeholder) where !placeholder.isEmpty:
-            rows.append(style.dim(TextWidth.cut("  \(Markdown.printable(placeholder))", to: width)))
+        case .select(let options): rows += optionRows(options, marked, width, room: renderer.rows - rows.count - 4)
+        case .confirm(let message): rows += wrapped("  " + message, width) { $0 }
+        case .input(let placeholder): rows += wrapped("  " + placeholder, width, style.dim)
         default: break
         }
         return rows
+    }
+
+    /// Options around the marked one, as many as there is room for.
+    private func optionRows(_ options: [String], _ marked: Int, _ width: Int, room: Int) -> [String] {
+        let count = min(options.count, max(2, room))
+        let first = min(max(0, marked - count / 2), options.count - count)
+        return (first..<first + count).map { index in
+            let isEnd = index == first ? first > 0 : index == first + count - 1 && index < options.count - 1
+            let mark = index == marked ? ">" : isEnd ? "…" : " "
+            let text = TextWidth.cut("\(mark) \(index + 1). \(Markdown.printable(options[index]))", to: width)
+            return index == marked ? style.bold(text) : text
+        }
+    }
+
+    /// A text of the agent's as rows, at most half a screen of them; nothing if it is blank.
+    private func wrapped(_ text: String, _ width: Int, _ dress: (String) -> String) -> [String] {
+        guard !text.allSatisfy(\.isWhitespace) else { return [] }
+        let rows = text.split(separator: "\n").flatMap {
+            ScreenLine(text: dress(Markdown.printable(String($0))), wrapping: .words(hang: 2)).rows(width: width)
+        }
+        return Array(rows.prefix(max(1, renderer.rows / 2 - 1)))
     }
 
     /// Something is asked or told.
@@ -27,7 +41,7 @@ extension Chat {
         changed()
         switch dialog.question {
         case .notify(let kind): kind == "info" ? transcript.note(dialog.title) : transcript.warn(dialog.title)
-        case .editorText(let text): if editor.text.isEmpty, case .prompt = mode { editor.text = text }
+        case .editorText(let text): if draft.isEmpty { draft = text }
         case .display: break
         case .select, .confirm, .input, .editor:
             guard !dialogs.contains(where: { $0.id == dialog.id }) else { return }
@@ -53,7 +67,7 @@ extension Chat {
             return changed()
         }
         outlet.yield(.answer(dialog, answer))
-        transcript.note("\(dialog.title): \(answer.words)")
+        transcript.note(dialog.title + (dialog.title.hasSuffix("?") ? " " : ": ") + answer.words)
         close(dialog, saved: saved)
     }
 
@@ -81,9 +95,11 @@ extension Chat {
     }
 
     /// Somebody else has answered, or nobody in time.
-    func resolved(_ id: String, how: String = "answered elsewhere") {
+    func resolved(_ id: String) {
         guard let dialog = dialogs.first(where: { $0.id == id }) else { return }
-        transcript.note("\(how): \(dialog.title)")
+        // The agent tells its own timeout as it tells an answer, and its clock may be ahead of ours.
+        let isLate = expiries[id].map { $0 - .now < Self.clockTolerance } ?? false
+        transcript.note((isLate ? "nobody answered in time: " : "answered elsewhere: ") + dialog.title)
         changed()
         if case .dialog(let open, _, let saved) = mode, open.id == id { return close(open, saved: saved) }
         dialogs.removeAll { $0.id == id }
@@ -91,8 +107,11 @@ extension Chat {
     }
 
     func expireDialogs(_ now: ContinuousClock.Instant) {
-        for (id, expiry) in expiries where expiry <= now { resolved(id, how: "nobody answered in time") }
+        for (id, expiry) in expiries where expiry <= now { resolved(id) }
     }
+
+    /// How long before its time a dialog may close and count as closed by it.
+    private static let clockTolerance = Duration.milliseconds(300)
 
     /// The questions that are open after a connection was made.
     func setDialogs(_ pending: [DialogRequest]) {

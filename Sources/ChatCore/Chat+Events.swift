@@ -23,7 +23,7 @@ extension Chat {
             transcript.warn(AgentExit(exit).summary)
             setRunning(false)
         case .guarded(let guarded):
-            transcript.warn("guard: \(guarded["reason"]?.string ?? guarded["message"]?.string ?? guarded.text)")
+            transcript.warn("a guard stopped the agent: \(guarded["detail"]?.string ?? guarded.text) (/resume)")
         case .refused(_, let message): transcript.warn(message)
         case .lost(let reason, let delay):
             trouble = "\(reason); trying again in \(ToolLine.duration(delay)); what you type is kept"
@@ -42,10 +42,14 @@ extension Chat {
         {
             queue.remove(at: index)
         }
-        if let signal = watch.apply(kind, record), signal == .maybeOver {
+        switch watch.apply(kind, record) {
+        case .maybeOver:
             send(["type": "get_state"]) { chat, response in
                 chat.settle(chat.watch.confirm(PiState(response["data"] ?? .null)))
             }
+        // An extension may have changed the words of a prompt, so that its message was not known again.
+        case .over: queue = []
+        case .running, nil: break
         }
         settle(!isBusy)
     }
@@ -73,6 +77,8 @@ extension Chat {
             transcript.join(welcome, now: now)
             show(header(welcome))
             showHistory(welcome)
+            // A registry knows what an agent has cost; without one the agent is asked.
+            if surroundings.node == nil, !welcome.messages.isEmpty { stats() }
         }
         setRunning(welcome.isBusy)
         setDialogs(welcome.pending)
@@ -94,25 +100,28 @@ extension Chat {
         changed()
     }
 
-    private func show(_ lines: [String]) {
+    private func show(_ lines: [ScreenLine]) {
         for line in lines { transcript.add(line) }
     }
 
-    private func header(_ welcome: Welcome) -> [String] {
+    private func header(_ welcome: Welcome) -> [ScreenLine] {
         let node = surroundings.node
         let state = PiState(welcome.state)
         let others = (node?.clients ?? 0)
         let cost = node?.cost.map { "$" + Self.money($0) }
         let parts: [String?] = [
-            node.map { "\($0.cwd) on \($0.machine)" }, state.model ?? node?.model, cost,
+            node.map { "\(surroundings.shorten($0.cwd)) on \($0.machine)" }, state.model ?? node?.model, cost,
             node?.contextPercent.map { "\(Int($0))% of context" },
             others > 0 ? "\(others) other\(others == 1 ? "" : "s") watching" : nil,
         ]
         let name = state.sessionName ?? node?.name ?? surroundings.name
         let rest = parts.compactMap { $0 }.joined(separator: " · ")
         return [
-            style.bold(Markdown.printable(name)) + (rest.isEmpty ? "" : style.dim(" · " + Markdown.printable(rest))),
-            style.dim("/help for commands, Ctrl-D leaves, the agent goes on"),
+            ScreenLine(
+                text: style.bold(Markdown.printable(name))
+                    + (rest.isEmpty ? "" : style.dim(" · " + Markdown.printable(rest))), wrapping: .words(hang: 2)),
+            ScreenLine(
+                text: style.dim("/help for commands, Ctrl-D leaves, the agent goes on"), wrapping: .words(hang: 2)),
         ]
     }
 
@@ -130,11 +139,11 @@ extension Chat {
     }
 
     /// The newest page of what was not shown yet.
-    func takePage() -> [String] {
+    func takePage() -> [ScreenLine] {
         var room = max(4, renderer.rows - 6)
-        var page: [String] = []
+        var page: [ScreenLine] = []
         while let line = earlierLines.last {
-            room -= TextWidth.rows(line, width: renderer.columns).count
+            room -= line.height(width: renderer.columns)
             if room < 0, !page.isEmpty { break }
             page.append(line)
             earlierLines.removeLast()
@@ -162,6 +171,7 @@ extension Chat {
             earlierCount = frame["oldestIndex"]?.int ?? 0
             earlierLines = transcript.history(frame["messages"]?.array ?? [])
             if !earlierLines.isEmpty { more() }
+        case "guard_resumed": transcript.note("the agent goes on")
         case "files_list": took(files: frame["files"]?.array ?? [])
         default: break
         }

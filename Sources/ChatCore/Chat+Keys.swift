@@ -45,6 +45,7 @@ extension Chat {
             end(.left)
         case .repaint: repaint()
         case .arrow(let direction): mark(by: direction)
+        case .edit: edit(editor.text)
         case .matches(let matches):
             transcript.note(matches.joined(separator: "  "))
             changed()
@@ -59,7 +60,10 @@ extension Chat {
             return
         }
         switch mode {
-        case .dialog(let dialog, let marked, let saved): answer(dialog, text, marked, saved)
+        case .dialog(let dialog, let marked, let saved):
+            guard let command = LocalCommand(text) else { return answer(dialog, text, marked, saved) }
+            editor.reset(adding: text)
+            perform(command)
         case .confirmStop(let saved): confirmStop(text, saved)
         case .prompt:
             let isBlank = text.allSatisfy(\.isWhitespace)
@@ -88,20 +92,51 @@ extension Chat {
         let images = attachments.filter { $0["type"] == "image" }
         let files = attachments.compactMap { $0["text"]?.string }
         if !images.isEmpty { command["images"] = .array(images.map(JSON.object)) }
-        if !files.isEmpty { command["message"] = .string(text + files.joined()) }
+        let message = text + files.joined()
+        command["message"] = .string(message)
         attachments = []
-        if isBusy || trouble != nil { queue.append(text) }
+        queue.append(message)
         send(command) { chat, response in
             guard response["success"]?.bool != true else {
                 // A slash command leaves no message that would take it out of the queue.
-                if text.hasPrefix("/") { chat.queue.removeAll { $0 == text } }
+                if text.hasPrefix("/") { chat.queue.removeAll { $0 == message } }
+                chat.changed()
                 return
             }
             chat.complain(response)
-            chat.queue.removeAll { $0 == text }
+            chat.queue.removeAll { $0 == message }
             // A line is never lost: it comes back where it can be sent again.
-            if chat.editor.text.isEmpty, case .prompt = chat.mode { chat.editor.text = text }
+            if chat.draft.isEmpty { chat.draft = text }
         }
+    }
+
+    /// The line that is being typed for the agent; while a question is open it waits.
+    var draft: String {
+        get {
+            switch mode {
+            case .prompt: editor.text
+            case .dialog(_, _, let saved), .confirmStop(let saved): saved
+            }
+        }
+        set {
+            switch mode {
+            case .prompt: editor.text = newValue
+            case .dialog(let dialog, let marked, _): mode = .dialog(dialog, marked: marked, saved: newValue)
+            case .confirmStop: mode = .confirmStop(saved: newValue)
+            }
+        }
+    }
+
+    /// What an editor begins with when nothing has been typed.
+    var prefill: String {
+        if case .dialog(let dialog, _, _) = mode, case .editor(let text) = dialog.question { return text }
+        return editor.text
+    }
+
+    func abort() {
+        guard isBusy else { return transcript.note("the agent does nothing that could be aborted") }
+        transcript.note("aborting")
+        send(["type": "abort"])
     }
 
     func setPrompt() {
@@ -166,8 +201,7 @@ extension Chat {
         case .prompt: break
         }
         if isBusy {
-            transcript.note("aborting")
-            send(["type": "abort"])
+            abort()
         } else if editor.text.isEmpty {
             transcript.note("Ctrl-C again or Ctrl-D leaves; the agent goes on")
         } else {

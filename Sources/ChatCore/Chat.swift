@@ -20,6 +20,10 @@ actor Chat {
         var returnCommand: String
         var historyFolder: String?
         var editorCommand: String?
+        /// Where the text lies while it is edited.
+        var temporaryFolder: String
+        /// How a folder is written for this person.
+        var shorten: @Sendable (String) -> String
         var isColoured: Bool
     }
 
@@ -71,7 +75,7 @@ actor Chat {
     var trouble: String? = "connecting"
     var hasJoined = false
     /// Lines of the past that were not shown yet, and how many messages stand before them.
-    var earlierLines: [String] = []
+    var earlierLines: [ScreenLine] = []
     var earlierCount = 0
     var expiries: [String: ContinuousClock.Instant] = [:]
     /// Slash words that were typed before pi had told its commands.
@@ -156,14 +160,18 @@ actor Chat {
 
     private func draw() {
         if isBusy { spinner += 1 }
-        let tail = tail(width: renderer.columns)
         if needsRepaint {
             renderer.measure()
             editor.setSize(rows: renderer.rows, columns: renderer.columns)
-            renderer.repaint(live: nil, tail: [], editor)
-            needsRepaint = false
         }
-        renderer.draw(transcript.takeLines(), live: transcript.live, tail: tail, editor)
+        let lines = transcript.takeLines(width: renderer.columns)
+        let (live, tail) = (transcript.live, tail(width: renderer.columns))
+        if needsRepaint {
+            renderer.redraw(lines, live: live, tail: tail, editor)
+        } else {
+            renderer.draw(lines, live: live, tail: tail, editor)
+        }
+        needsRepaint = false
         isDirty = false
         drawnAt = .now
     }
@@ -192,8 +200,9 @@ actor Chat {
         for (_, tool) in transcript.running.suffix(4) where tool.started != nil {
             rows.append(style.yellow(TextWidth.cut("\(mark) \(Markdown.printable(tool.summary))", to: width)))
         }
+        let word = isBusy || trouble != nil ? "queued" : "sending"
         for text in undecided + queue {
-            rows.append(style.dim(TextWidth.cut("queued: \(Markdown.printable(text))", to: width)))
+            rows.append(style.dim(TextWidth.cut("\(word): \(Markdown.printable(text))", to: width)))
         }
         if let status { rows.append(style.dim(TextWidth.cut(status, to: width))) }
         return rows + dialogRows(width: width)

@@ -38,14 +38,17 @@ public struct ChatSession: Sendable {
     ///   - returnCommand: What to type to come back.
     ///   - historyFolder: Where typed lines are kept; it must exist. `nil` keeps none.
     ///   - editorCommand: The person's editor.
+    ///   - temporaryFolder: Where the text lies while it is edited.
     ///   - isColoured: Whether colours and attributes may be used.
+    ///   - shorten: How a folder is written for this person, `~/src` for example.
     public init(
-        _ agent: AgentEndpoint, returnCommand: String, historyFolder: String?, editorCommand: String?, isColoured: Bool
+        _ agent: AgentEndpoint, returnCommand: String, historyFolder: String?, editorCommand: String?,
+        temporaryFolder: String, isColoured: Bool, shorten: @escaping @Sendable (String) -> String
     ) {
         self.agent = agent
         surroundings = Chat.Surroundings(
             name: agent.name, node: agent.node, returnCommand: returnCommand, historyFolder: historyFolder,
-            editorCommand: editorCommand, isColoured: isColoured)
+            editorCommand: editorCommand, temporaryFolder: temporaryFolder, shorten: shorten, isColoured: isColoured)
     }
 
     /// Talks until the person leaves.

@@ -19,10 +19,11 @@ enum ExternalEditor {
     /// - Parameters:
     ///   - text: What the editor begins with.
     ///   - command: The editor, as a shell understands it.
+    ///   - folder: Where the text lies meanwhile, readable for its owner alone.
     /// - Returns: The text without the line break at its end.
     /// - Throws: ``Fault``; the text is what it was.
-    static func edit(_ text: String, with command: String) throws(Fault) -> String {
-        var path = Array("/tmp/hypi-attach-XXXXXX.md".utf8CString)
+    static func edit(_ text: String, with command: String, in folder: String) throws(Fault) -> String {
+        var path = Array("\(folder)/hypi-attach-XXXXXX.md".utf8CString)
         // mkstemps makes it for its owner alone.
         let descriptor = mkstemps(&path, 3)
         guard descriptor >= 0 else { throw Fault(code: errno) }
@@ -51,7 +52,7 @@ enum ExternalEditor {
         var defaults = sigset_t()
         sigemptyset(&defaults)
         // What we ignore the editor would ignore as well.
-        sigaddset(&defaults, SIGPIPE)
+        for number in [SIGPIPE, SIGINT, SIGQUIT] { sigaddset(&defaults, number) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
         var arguments = words.map { strdup($0) } + [nil]

@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 
 /// Where a filter's data and remarks go; the executable decides what that is.
 public struct FilterOutput: Sendable {
@@ -16,6 +17,28 @@ public struct FilterOutput: Sendable {
     /// Writes one NDJSON record.
     func write(record: ByteBuffer) throws {
         try write(Array(record.readableBytesView) + [UInt8(ascii: "\n")])
+    }
+}
+
+/// Whether what was printed so far ends in the middle of a line; shared by all who write.
+public final class OpenLine: Sendable {
+    private let isOpenNow = Mutex(false)
+
+    /// Nothing was printed.
+    public init() {}
+
+    /// Takes note of what is printed.
+    public func printed(_ bytes: [UInt8]) {
+        guard let last = bytes.last else { return }
+        isOpenNow.withLock { $0 = last != UInt8(ascii: "\n") }
+    }
+
+    /// Whether there is an open line; it is taken for ended from now on.
+    public func end() -> Bool {
+        isOpenNow.withLock { isOpen in
+            defer { isOpen = false }
+            return isOpen
+        }
     }
 }
 

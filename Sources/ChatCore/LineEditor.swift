@@ -20,6 +20,8 @@ final class LineEditor {
         case ended
         /// Ctrl-L.
         case repaint
+        /// Ctrl-X Ctrl-E.
+        case edit
         /// An arrow, while ``takesArrows`` is set and the line is empty: up is -1, down 1.
         case arrow(Int)
         /// Several completions fit: they are to be shown.
@@ -78,6 +80,10 @@ final class LineEditor {
             return 0
         }
         guard hypi_rl_is_gnu() != 0 else { return }
+        hypi_rl_bind("\\C-x\\C-e") { _, _ in
+            LineEditor.current?.inputs.append(.edit)
+            return 0
+        }
         for sequence in ["\\e[A", "\\eOA"] {
             hypi_rl_bind(sequence) { count, key in LineEditor.current?.arrow(-1, count, key) ?? 0 }
         }

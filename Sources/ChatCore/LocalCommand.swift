@@ -1,6 +1,6 @@
 /// A slash command of ours; those of pi go to pi.
 enum LocalCommand: Equatable {
-    case help, more, expand, thinking, steer(String), take, edit, detach, stop
+    case help, more, expand, thinking, steer(String), take, edit, detach, stop, abort
     case model(String), thinkingLevel(String), name(String), compact(String), new, sessions(String), export(String)
     case stats, attach(String), resume
 
@@ -9,7 +9,8 @@ enum LocalCommand: Equatable {
         ("/help", "this list"),
         ("/steer TEXT", "say something between two tools of the running turn"),
         ("/take", "take back what is queued"),
-        ("/edit", "write the line in $VISUAL or $EDITOR"),
+        ("/abort", "abort the running turn (Ctrl-C)"),
+        ("/edit", "write the line in $VISUAL or $EDITOR (Ctrl-X Ctrl-E)"),
         ("/more", "earlier messages"),
         ("/expand", "the whole output of the newest tool"),
         ("/thinking", "show or fold thinking"),
@@ -44,6 +45,7 @@ enum LocalCommand: Equatable {
         case "/edit": self = .edit
         case "/detach": self = .detach
         case "/stop": self = .stop
+        case "/abort": self = .abort
         case "/resume": self = .resume
         case "/model": self = .model(rest)
         case "/thinking-level": self = .thinkingLevel(rest)

@@ -163,7 +163,7 @@ public actor PromptFilter {
         case .welcome(let welcome): run.rejoined(welcome)
         case .resumed(let welcome): run.resumed(welcome)
         case .agentExit(let exit): run.agentExited(exit)
-        case .guarded(let guarded): [.note("guard: \(guarded["reason"]?.string ?? guarded.text)")]
+        case .guarded(let guarded): [.note("a guard stopped the agent: \(guarded["detail"]?.string ?? guarded.text)")]
         case .refused(_, let message): [.note(message)]
         case .response, .dialogResolved, .lost, .other: []
         }

@@ -12,6 +12,12 @@ enum TextWidth {
         text.unicodeScalars.reduce(0) { $0 + cells($1) }
     }
 
+    /// Rows that a terminal needs for a row that it wraps itself.
+    static func height(_ row: String, width: Int) -> Int {
+        // A byte never takes more than one cell, so most rows are not looked at.
+        row.utf8.count <= width ? 1 : rows(row, width: width).count
+    }
+
     /// The text cut into pieces that each fit a row, as a terminal wraps it: a wide character never spans two rows.
     ///
     /// Escape sequences (`ESC [ ... letter`) take no cells.

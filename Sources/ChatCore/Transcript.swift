@@ -6,11 +6,10 @@ import PiAdapter
 /// Pure: records in, dressed lines out.
 struct Transcript {
     private let style: Style
-    private var markdown: Markdown
-    private var lines: [String] = []
+    private var lines: [ScreenLine] = []
     private var answer = AnswerText()
-    /// The end of the text that has no line break yet.
-    private var growing: String?
+    /// The text of the answer, or of the thought, that is under way.
+    private var growing: GrowingText
     private var isThinking = false
     private var thought = ""
     private(set) var running: [(id: String, tool: ToolLine)] = []
@@ -21,26 +20,23 @@ struct Transcript {
 
     init(_ style: Style) {
         self.style = style
-        markdown = Markdown(style)
+        growing = GrowingText(style)
     }
 
-    /// Lines that were finished since the last call.
-    mutating func takeLines() -> [String] {
+    /// Lines that were finished since the last call, and the finished rows of one that still grows.
+    mutating func takeLines(width: Int = .max) -> [ScreenLine] {
         defer { lines = [] }
-        return lines
+        return lines + growing.takeRows(width: width)
     }
 
-    /// The line that is still growing, as it looks now.
-    var live: String? {
-        if isThinking { return showsThinking ? growing.map { style.dim(Markdown.printable($0)) } : nil }
-        return growing.map { markdown.preview($0) }
-    }
+    /// What is left of the line that is still growing, as it looks now.
+    var live: ScreenLine? { growing.live }
 
     /// Whether the model thinks and nobody watches.
     var thinksSilently: Bool { isThinking && !showsThinking }
 
     /// A line that is dressed already.
-    mutating func add(_ line: String) {
+    mutating func add(_ line: ScreenLine) {
         endLine()
         lines.append(line)
     }
@@ -48,19 +44,26 @@ struct Transcript {
     /// A remark of ours between the messages.
     mutating func note(_ text: String) {
         endLine()
-        lines.append(style.dim("· " + text.withoutControlCharacters))
+        add(remark: "· ", text, style.dim)
     }
 
     /// A remark that should be seen.
     mutating func warn(_ text: String) {
         endLine()
-        lines.append(style.yellow("! " + text.withoutControlCharacters))
+        add(remark: "! ", text, style.yellow)
+    }
+
+    private mutating func add(remark mark: String, _ text: String, _ dress: (String) -> String) {
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let text = (index == 0 ? mark : "  ") + Markdown.printable(String(line))
+            lines.append(ScreenLine(text: dress(text), wrapping: .words(hang: 2)))
+        }
     }
 
     // MARK: History
 
     /// Messages of the past as lines.
-    func history(_ messages: [JSON]) -> [String] {
+    func history(_ messages: [JSON]) -> [ScreenLine] {
         var past = Transcript(style)
         past.showsThinking = showsThinking
         for message in messages { past.show(message) }
@@ -75,6 +78,7 @@ struct Transcript {
 
     /// The conversation after a gap: what was missed is shown, nothing twice.
     mutating func rejoin(_ welcome: Welcome, now: ContinuousClock.Instant) {
+        endThinking()
         let total = welcome.earlierCount + welcome.messages.count
         let missed = shownCount - welcome.earlierCount
         guard missed >= 0, missed <= welcome.messages.count else {
@@ -84,21 +88,33 @@ struct Transcript {
             return join(welcome, now: now)
         }
         var rest = welcome.messages[missed...]
-        if !answer.printed.isEmpty, let message = rest.first ?? welcome.partial {
-            let isWhole = !rest.isEmpty
-            do {
-                feed(try answer.rebuild(messages: isWhole ? [message] : [], partial: isWhole ? nil : message))
-                if isWhole { endMessage() }
-                rest = rest.dropFirst()
-            } catch {
-                endMessage()
-                note("the answer again, since a part of it was missed:")
-            }
-        }
+        if !answer.printed.isEmpty { rest = resume(rest, welcome.partial) }
         for message in rest { show(message) }
         shownCount = total
         running = []
         arrive(welcome, now)
+    }
+
+    /// Goes on with the message that was half said when the connection was lost.
+    ///
+    /// - Returns: The messages that are still to be shown.
+    private mutating func resume(_ missed: ArraySlice<JSON>, _ partial: JSON?) -> ArraySlice<JSON> {
+        let whole = missed.prefix(1).first { MessageText.isRole("assistant", $0) }
+        let candidate = missed.isEmpty ? partial : whole
+        if let candidate,
+            let rest = try? answer.rebuild(messages: whole.map { [$0] } ?? [], partial: whole == nil ? candidate : nil)
+        {
+            feed(rest)
+            guard whole != nil else { return missed }
+            endMessage()
+            return missed.dropFirst()
+        }
+        endMessage()
+        note(
+            candidate == nil
+                ? "what is above was cut off; the agent does not have it"
+                : "the answer again, since a part of it was missed:")
+        return missed
     }
 
     private mutating func arrive(_ welcome: Welcome, _ now: ContinuousClock.Instant) {
@@ -124,8 +140,8 @@ struct Transcript {
         case "toolResult":
             finishTool(message["toolCallId"]?.string, message, isError: message["isError"]?.bool ?? false, .now)
         case "bashExecution":
-            lines.append("$ " + Markdown.printable(message["command"]?.string ?? ""))
-            lines += ToolLine.output(["content": message["output"] ?? ""], limit: 5, style)
+            lines.append(ScreenLine(text: "$ " + Markdown.printable(message["command"]?.string ?? ""), wrapping: .none))
+            addOutput(["content": message["output"] ?? ""], limit: 5)
         case "compactionSummary", "branchSummary": note("the conversation before this was summarised")
         default: if message["display"]?.bool == true { note(MessageText.plain(message)) }
         }
@@ -160,11 +176,10 @@ struct Transcript {
             endThinking()
             feed(answer.append(event["delta"]?.string ?? "", at: event["contentIndex"]?.int ?? 0))
         case "thinking_delta":
-            isThinking = true
+            beginThinking()
             let delta = event["delta"]?.string ?? ""
             thought += delta
-            let style = style
-            if showsThinking { grow(delta) { style.dim(Markdown.printable($0)) } }
+            if showsThinking { lines += growing.append(delta) }
         case "text_start", "toolcall_start": endThinking()
         default: break
         }
@@ -199,18 +214,19 @@ struct Transcript {
 
     private mutating func showUser(_ text: String) {
         endLine()
-        lines.append("")
+        lines.append(ScreenLine(text: ""))
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            lines.append((index == 0 ? style.cyan("› ") : "  ") + style.bold(Markdown.printable(String(line))))
+            let text = (index == 0 ? style.cyan("› ") : "  ") + style.bold(Markdown.printable(String(line)))
+            lines.append(ScreenLine(text: text, wrapping: .words(hang: 2)))
         }
-        lines.append("")
+        lines.append(ScreenLine(text: ""))
     }
 
     // MARK: Text
 
     private mutating func beginMessage() {
         endLine()
-        markdown = Markdown(style)
+        growing = GrowingText(style)
         answer = AnswerText()
         answer.begin()
     }
@@ -221,36 +237,27 @@ struct Transcript {
     }
 
     private mutating func feed(_ bytes: [UInt8]) {
-        guard !bytes.isEmpty else { return }
-        var markdown = markdown
-        grow(String(decoding: bytes, as: UTF8.self)) { markdown.line($0) }
-        self.markdown = markdown
-    }
-
-    private mutating func grow(_ text: String, _ dress: (String) -> String) {
-        // Cut at LF scalars: in "\r\n" or before a combining mark a Character would hide it.
-        var rest = (growing ?? "") + text
-        while let end = rest.unicodeScalars.firstIndex(of: "\n") {
-            lines.append(dress(String(rest.unicodeScalars[..<end])))
-            rest = String(rest.unicodeScalars[rest.unicodeScalars.index(after: end)...])
-        }
-        growing = rest.isEmpty ? nil : rest
+        if !bytes.isEmpty { lines += growing.append(String(decoding: bytes, as: UTF8.self)) }
     }
 
     private mutating func endLine() {
-        guard let text = growing else { return }
-        growing = nil
-        lines.append(isThinking ? style.dim(Markdown.printable(text)) : markdown.line(text))
+        if growing.isGrowing { lines.append(growing.endLine()) }
+    }
+
+    private mutating func beginThinking() {
+        guard !isThinking else { return }
+        endLine()
+        isThinking = true
+        growing = GrowingText(style, isDim: true)
     }
 
     private mutating func endThinking() {
         guard isThinking else { return }
         endLine()
         isThinking = false
+        growing = GrowingText(style)
         let count = thought.split(separator: "\n").count
-        if !showsThinking {
-            lines.append(style.dim("· thought, \(count) line\(count == 1 ? "" : "s") (/thinking shows)"))
-        }
+        if !showsThinking { note("thought, \(count) line\(count == 1 ? "" : "s") (/thinking shows)") }
         thought = ""
     }
 
@@ -269,14 +276,18 @@ struct Transcript {
         guard let index = running.firstIndex(where: { $0.id == id }) else { return }
         let tool = running.remove(at: index).tool
         endLine()
-        lines.append(tool.finished(isError: isError, now: now, style))
-        lines += ToolLine.output(result, limit: 5, style)
+        lines.append(ScreenLine(text: tool.finished(isError: isError, now: now, style), wrapping: .none))
+        addOutput(result, limit: 5)
         newestOutput = result
     }
 
     /// The whole output of the newest tool.
     mutating func expand() {
         guard let newestOutput else { return note("no tool has run since we came") }
-        lines += ToolLine.output(newestOutput, limit: nil, style)
+        addOutput(newestOutput, limit: nil)
+    }
+
+    private mutating func addOutput(_ result: JSON, limit: Int?) {
+        lines += ToolLine.output(result, limit: limit, style).map { ScreenLine(text: $0, wrapping: .none) }
     }
 }

@@ -22,19 +22,58 @@ struct Attachment: Sendable {
 
     private var group: any EventLoopGroup { MultiThreadedEventLoopGroup.singleton }
 
-    private let output = FilterOutput(
-        write: { try StandardOutput.write($0) }, note: { Diagnostic.print("hypi-attach", $0) })
+    private let openLine: OpenLine
+    private let output: FilterOutput
+
+    init(options: AttachOptions, endpoint: EndpointOptions, environment: Environment) {
+        (self.options, self.endpoint, self.environment) = (options, endpoint, environment)
+        let openLine = OpenLine()
+        self.openLine = openLine
+        output = FilterOutput(
+            write: {
+                openLine.printed($0)
+                try StandardOutput.write($0)
+            },
+            note: {
+                Self.end(openLine)
+                Diagnostic.print("hypi-attach", $0)
+            })
+    }
 
     func run() async throws -> ExitStatus {
         do {
             return try await attach()
+        } catch {
+            Self.end(openLine)
+            throw error
+        }
+    }
+
+    /// Ends a line that an answer has begun where a remark would otherwise stand behind it.
+    ///
+    /// That is on a terminal, or in one file for both. An answer that goes elsewhere stays what the agent said.
+    private static func end(_ line: OpenLine) {
+        guard line.end(), StandardOutput.isTerminal || isSharedWithErrors else { return }
+        // The remark itself follows; where standard output is broken it says so.
+        _ = StandardOutput.writeAll([UInt8(ascii: "\n")], to: STDOUT_FILENO)
+    }
+
+    private static var isSharedWithErrors: Bool {
+        var (output, errors) = (stat(), stat())
+        guard fstat(STDOUT_FILENO, &output) == 0, fstat(STDERR_FILENO, &errors) == 0 else { return false }
+        return output.st_dev == errors.st_dev && output.st_ino == errors.st_ino
+    }
+
+    private func attach() async throws -> ExitStatus {
+        do {
+            return try await act()
         } catch ConnectError.unreachable(let url, let reason) where options.target?.contains("://") == true {
             // The general hint speaks of hypivisor, which nobody asked for here.
             throw Failure(.unreachable, "cannot reach \(url): \(reason)", hint: "is the agent running?")
         }
     }
 
-    private func attach() async throws -> ExitStatus {
+    private func act() async throws -> ExitStatus {
         if options.target == "-" { return try await fanOut() }
         let isInputTerminal = isatty(STDIN_FILENO) == 1
         var prompt = options.prompt
@@ -107,8 +146,11 @@ struct Attachment: Sendable {
     }
 
     private func stop(_ target: TargetChoice) async throws -> ExitStatus {
-        let node = try await target.node(mayAsk: false)
-        try await target.stop(node)
+        if let agent = try target.direct() {
+            try await Deadline.within(options.limit(environment)) { try await AgentStop.stop(agent, on: group) }
+        } else {
+            try await target.stop(try await target.node(mayAsk: false))
+        }
         return .success
     }
 
@@ -125,7 +167,8 @@ struct Attachment: Sendable {
         let session = ChatSession(
             agent, returnCommand: "hypi-attach \(target)", historyFolder: historyFolder(),
             editorCommand: environment["VISUAL"] ?? environment["EDITOR"],
-            isColoured: environment["NO_COLOR"] == nil)
+            temporaryFolder: environment["TMPDIR"] ?? "/tmp", isColoured: environment["NO_COLOR"] == nil,
+            shorten: { [folder = WorkingFolder.current(environment)] in folder.abbreviated($0) })
         switch try await session.run(on: AgentConnection(to: agent, on: group)) {
         case .left: return .success
         case .signal(let number): SignalExit.raise(number)

@@ -26,15 +26,12 @@ struct TargetChoice: Sendable {
 
     /// The agent, behind its hypivisor or straight at its pi-socket.
     func resolve(mayAsk: Bool) async throws -> AgentEndpoint {
-        if let word, word.contains("://") { return try direct(word) }
+        if let agent = try direct() { return agent }
         return try agent(try await node(mayAsk: mayAsk))
     }
 
     /// The registry's entry of the agent.
     func node(mayAsk: Bool) async throws -> Node {
-        if let word, word.contains("://") {
-            throw Failure(.usage, "'\(word)' is no registered agent", hint: "give its id, as 'hypi-ls' shows it")
-        }
         let nodes = try await RegistryClient.with(registry(), options: client(), on: group) { try await $0.listNodes() }
         if let word { return try TargetWord(word).resolve(in: nodes, from: .current(environment)) }
         switch nodes.count {
@@ -72,7 +69,9 @@ struct TargetChoice: Sendable {
         return AgentEndpoint(node: node, registry: try registry(), options: try client())
     }
 
-    private func direct(_ text: String) throws -> AgentEndpoint {
+    /// The agent that was named by its URL; `nil` if it was named otherwise.
+    func direct() throws -> AgentEndpoint? {
+        guard let text = word, text.contains("://") else { return nil }
         guard var url = WebSocketURL(text) else {
             throw Failure(.usage, "'\(text)' is not a WebSocket URL", hint: "such as ws://127.0.0.1:4000")
         }

@@ -3,6 +3,13 @@ import Testing
 
 @testable import ChatCore
 
+extension Transcript {
+    /// The texts of the lines that were finished since the last call.
+    fileprivate mutating func texts(width: Int = .max) -> [String] {
+        takeLines(width: width).map(\.text)
+    }
+}
+
 @Suite("The conversation as lines")
 struct TranscriptTests {
     private let now = ContinuousClock.now
@@ -31,11 +38,11 @@ struct TranscriptTests {
     func lines() {
         var transcript = transcript(
             ["type": "message_start", "message": ["role": "assistant", "content": []]], FakeAgent.delta("one\ntw"))
-        #expect(transcript.takeLines() == ["one"])
-        #expect(transcript.live == "tw")
+        #expect(transcript.texts() == ["one"])
+        #expect(transcript.live?.text == "tw")
         transcript.apply(["type": "message_end", "message": assistant("one\ntwo")], now: now)
-        #expect(transcript.takeLines() == ["two"])
-        #expect(transcript.live == nil)
+        #expect(transcript.texts() == ["two"])
+        #expect(transcript.live?.text == nil)
     }
 
     @Test("a tool is one line with its mark, its output folded and opened by /expand")
@@ -52,11 +59,28 @@ struct TranscriptTests {
                 "type": "tool_execution_end", "toolCallId": "t", "isError": true,
                 "result": ["content": [["type": "text", "text": .string(output)]]],
             ], now: now)
-        let lines = transcript.takeLines()
+        let lines = transcript.texts()
         #expect(lines.first?.hasPrefix("✗ $ npm test") == true)
         #expect(lines.last == "  … 4 more lines (/expand)")
         transcript.expand()
         #expect(transcript.takeLines().count == 9)
+    }
+
+    @Test("a message that the agent has lost is ended, and what it says next stands apart")
+    func lostMessage() {
+        var transcript = Transcript(Style(isColoured: false))
+        transcript.join(welcome([user("a")]), now: now)
+        transcript.apply(["type": "message_start", "message": ["role": "assistant", "content": []]], now: now)
+        transcript.apply(FakeAgent.delta("half sa"), now: now)
+        transcript.rejoin(welcome([user("a")]), now: now)
+        #expect(transcript.texts() == ["half sa", "· what is above was cut off; the agent does not have it"])
+        transcript.apply(["type": "message_start", "message": ["role": "assistant", "content": []]], now: now)
+        transcript.apply(FakeAgent.delta("new"), now: now)
+        #expect(transcript.live?.text == "new")
+        transcript.rejoin(welcome([user("a"), user("b"), assistant("c")]), now: now)
+        #expect(
+            transcript.texts()
+                == ["new", "· what is above was cut off; the agent does not have it", "", "› b", "", "c"])
     }
 
     @Test("after a gap what was missed comes once, also in the middle of a message")
@@ -67,10 +91,10 @@ struct TranscriptTests {
         transcript.apply(FakeAgent.delta("first li"), now: now)
         transcript.rejoin(
             welcome([user("a"), assistant("first line"), user("b")], partial: assistant("grow")), now: now)
-        #expect(transcript.takeLines() == ["first line", "", "› b", ""])
-        #expect(transcript.live == "grow")
+        #expect(transcript.texts() == ["first line", "", "› b", ""])
+        #expect(transcript.live?.text == "grow")
         transcript.apply(FakeAgent.delta("ing"), now: now)
-        #expect(transcript.live == "growing")
+        #expect(transcript.live?.text == "growing")
     }
 
     @Test("a conversation that was replaced meanwhile is said")
@@ -78,7 +102,7 @@ struct TranscriptTests {
         var transcript = Transcript(Style(isColoured: false))
         transcript.join(welcome([user("a"), assistant("b")]), now: now)
         transcript.rejoin(welcome([user("new")]), now: now)
-        #expect(transcript.takeLines().contains("· the conversation was replaced while we were away"))
+        #expect(transcript.texts().contains("· the conversation was replaced while we were away"))
     }
 
     @Test("escape sequences of an agent never reach the terminal")
@@ -86,7 +110,14 @@ struct TranscriptTests {
         var transcript = transcript(
             ["type": "message_start", "message": ["role": "assistant", "content": []]],
             FakeAgent.delta("a\u{1B}[2Jb\u{9B}31m\u{7}\n"))
-        #expect(transcript.takeLines() == ["a[2Jb31m"])
+        #expect(transcript.texts() == ["a[2Jb31m"])
+    }
+}
+
+extension Markdown {
+    /// Dresses a line that comes whole.
+    fileprivate mutating func line(_ text: String) -> String {
+        end(text, kind(of: text))
     }
 }
 
@@ -109,7 +140,8 @@ struct TerminalTextTests {
         #expect(markdown.line("  **x**") == "\u{1B}[36m  **x**\u{1B}[39m")
         _ = markdown.line("```")
         #expect(markdown.line("**open") == "**open")
-        #expect(Markdown(Style(isColoured: false)).preview("**b**") == "**b**")
+        var plain = Markdown(Style(isColoured: false))
+        #expect(plain.line("**b**") == "**b**")
     }
 
     @Test("answers to dialogs by number, text, or first letter; nothing else")

@@ -1,5 +1,7 @@
 import Foundation
 import HypiTestSupport
+import HypiNet
+import HypiWire
 
 /// A real terminal with a person in front of it: tmux shows what the screen looks like, not only which bytes went there.
 final class ChatScreen: Sendable {
@@ -105,5 +107,75 @@ final class ChatScreen: Sendable {
 
     func close() async {
         _ = try? await tmux(["kill-server"])
+    }
+}
+
+extension ChatScreen {
+    /// Starts an agent and opens a terminal beside it.
+    static func beside(
+        rate: Int = 0, columns: Int = 80, rows: Int = 24, environment: [String: String] = [:],
+        _ body: @Sendable (Fixture, ChatScreen, WebSocketURL) async throws -> Void
+    ) async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let folder = try fixture.makeFolder("project/src")
+        try "x".write(toFile: folder + "/main.swift", atomically: true, encoding: .utf8)
+        let agent = try await fixture.startAgent(
+            cwd: fixture.home + "/project",
+            environment: ["HYPI_PI": Fixture.executable("pi-demo") + " --rate \(rate)"])
+        let screen = try await ChatScreen(fixture, columns: columns, rows: rows, environment: environment)
+        do {
+            try await body(fixture, screen, agent.url)
+        } catch {
+            await screen.close()
+            throw error
+        }
+        await screen.close()
+        agent.process.signal(SIGTERM)
+    }
+
+    /// Sits down beside the agent.
+    func attach(_ url: WebSocketURL) async throws {
+        try await enter("clear; hypi-attach \(url)")
+        try await wait("the conversation") { rows in
+            rows.last == ">" && rows.contains { $0.hasPrefix("/help for commands") }
+        }
+    }
+
+    /// The words on the screen and in the scrollback, however they were broken into rows.
+    func words() async throws -> String {
+        try await everything().words
+    }
+
+    /// Sends a prompt that is not on the screen yet, and waits for the end of its answer.
+    @discardableResult
+    func ask(_ text: String) async throws -> [String] {
+        try await enter(text)
+        let deadline = ContinuousClock.now + .seconds(8)
+        // On a small screen it has scrolled away before anybody looks.
+        while try await !everything().contains("\n› " + text.prefix(12)) {
+            guard ContinuousClock.now < deadline else { throw DeadlinePassed("the prompt '\(text)'") }
+        }
+        return try await waitForEnd()
+    }
+
+    /// Waits until the agent has answered and the line is empty.
+    @discardableResult
+    func waitForEnd(timeout: Duration = .seconds(20)) async throws -> [String] {
+        try await wait("the end of the answer", timeout: timeout) { rows in
+            rows.last == ">"
+                && !rows.contains { row in
+                    row.hasPrefix("queued: ") || row.hasPrefix("sending: ")
+                        || "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(row.prefix(1))
+                            && !row.isEmpty
+                }
+        }
+    }
+}
+
+extension String {
+    /// The text with single blanks for white space of any kind.
+    var words: String {
+        split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 }

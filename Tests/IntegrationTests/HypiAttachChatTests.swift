@@ -8,40 +8,10 @@ import Testing
     "hypi-attach on a terminal", .timeLimit(.minutes(2)), .serialized,
     .enabled(if: ChatScreen.isAvailable, "tmux is not installed (apt-get install tmux)"))
 struct HypiAttachChatTests {
-    /// Starts an agent and opens a terminal beside it.
-    private func with(
-        rate: Int = 0, columns: Int = 80, rows: Int = 24, environment: [String: String] = [:],
-        _ body: @Sendable (Fixture, ChatScreen, WebSocketURL) async throws -> Void
-    ) async throws {
-        let fixture = try Fixture()
-        defer { fixture.cleanUp() }
-        let folder = try fixture.makeFolder("project/src")
-        try "x".write(toFile: folder + "/main.swift", atomically: true, encoding: .utf8)
-        let agent = try await fixture.startAgent(
-            cwd: fixture.home + "/project",
-            environment: ["HYPI_PI": Fixture.executable("pi-demo") + " --rate \(rate)"])
-        let screen = try await ChatScreen(fixture, columns: columns, rows: rows, environment: environment)
-        do {
-            try await body(fixture, screen, agent.url)
-        } catch {
-            await screen.close()
-            throw error
-        }
-        await screen.close()
-        agent.process.signal(SIGTERM)
-    }
-
-    private func attach(_ screen: ChatScreen, _ url: WebSocketURL) async throws {
-        try await screen.enter("clear; hypi-attach \(url)")
-        try await screen.wait("the conversation") { rows in
-            rows.last?.hasPrefix(">") == true && rows.contains { $0.hasPrefix("/help for commands") }
-        }
-    }
-
     @Test("a conversation: header, prompt, streamed answer, tools as one line, the line below")
     func conversation() async throws {
-        try await with { _, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside { _, screen, url in
+            try await screen.attach(url)
             try await screen.enter("hello there")
             try await screen.wait("the answer") {
                 $0.last == ">" && $0.contains("That is the first message of this session.")
@@ -58,8 +28,8 @@ struct HypiAttachChatTests {
 
     @Test("typing during a flood: the line stays intact, with wide characters, and no text is lost")
     func flood() async throws {
-        try await with(rate: 1000) { fixture, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside(rate: 1000) { fixture, screen, url in
+            try await screen.attach(url)
             try await screen.enter("/long 2000")
             let typed = "typed in the flood: 漢字かな 🙂 été"
             for character in typed { try await screen.type(String(character)) }
@@ -69,14 +39,14 @@ struct HypiAttachChatTests {
             }
             #expect(rows.count { $0.hasPrefix("> ") } == 1)
             let last = try await fixture.run("hypi-attach", ["--last", "\(url)"]).output
-            #expect(try await screen.everything().contains(last.split(separator: "\n").joined(separator: "\n")))
+            #expect(try await screen.words().contains(last.words))
         }
     }
 
     @Test("changes of the window's size leave line and answer whole", arguments: [20, 41, 132])
     func resize(columns: Int) async throws {
-        try await with { fixture, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside { fixture, screen, url in
+            try await screen.attach(url)
             try await screen.enter("/long 60")
             try await screen.waitFor("Once upon")
             try await screen.type("half a line 漢字")
@@ -96,8 +66,8 @@ struct HypiAttachChatTests {
 
     @Test("a paste of 200 lines is one prompt, and a backslash continues a line")
     func paste() async throws {
-        try await with { fixture, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside { fixture, screen, url in
+            try await screen.attach(url)
             let text = (1...200).map { "line \($0)" }.joined(separator: "\n")
             try await screen.paste(text)
             try await screen.waitFor("line 200")
@@ -118,8 +88,8 @@ struct HypiAttachChatTests {
 
     @Test("Tab completes our commands, pi's commands and files of the agent's machine")
     func completion() async throws {
-        try await with { _, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside { _, screen, url in
+            try await screen.attach(url)
             try await screen.type("/thinking-")
             try await screen.press("Tab")
             try await screen.waitForRow { $0.hasPrefix("> /thinking-level") }
@@ -138,13 +108,13 @@ struct HypiAttachChatTests {
 
     @Test("what was typed is there in the next run, for its owner alone")
     func history() async throws {
-        try await with { fixture, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside { fixture, screen, url in
+            try await screen.attach(url)
             try await screen.enter("remember this")
             try await screen.waitFor("› remember this")
             try await screen.press("C-d")
             try await screen.waitFor("come back with: hypi-attach \(url)")
-            try await attach(screen, url)
+            try await screen.attach(url)
             try await screen.press("Up")
             try await screen.waitForRow { $0.hasPrefix("> remember this") }
             let folder = fixture.home + "/.local/state/hyper-pi"
@@ -155,34 +125,10 @@ struct HypiAttachChatTests {
         }
     }
 
-    @Test("dialogs: chosen by arrow and number, yes and no, text, and gone when answered elsewhere")
-    func dialogs() async throws {
-        try await with { fixture, screen, url in
-            try await attach(screen, url)
-            try await screen.enter("/ask")
-            try await screen.waitFor("choose 1-2:")
-            try await screen.press("Down")
-            try await screen.waitForRow { $0.hasPrefix("> 2.") }
-            try await screen.press("Enter")
-            try await screen.waitFor("y/n:")
-            try await screen.enter("y")
-            try await screen.waitForRow { $0.hasPrefix("answer:") }
-            try await screen.enter("forty-two")
-            try await screen.waitFor("input: forty-two")
-            try await screen.press("C-c")
-            try await screen.wait("the line again") { $0.last == ">" }
-            try await screen.enter("/ask")
-            try await screen.waitFor("choose 1-2:")
-            _ = try await fixture.run("hypi-attach", ["--deny", "\(url)"])
-            let rows = try await screen.wait("the line again") { $0.last == ">" }
-            #expect(rows.contains { $0.contains("answered elsewhere") })
-        }
-    }
-
     @Test("Ctrl-C aborts the turn; twice leaves; the agent goes on")
     func interrupt() async throws {
-        try await with(rate: 30) { fixture, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside(rate: 30) { fixture, screen, url in
+            try await screen.attach(url)
             try await screen.enter("/long 3000")
             try await screen.waitFor("Once upon")
             try await screen.press("C-c")
@@ -197,9 +143,9 @@ struct HypiAttachChatTests {
 
     @Test("a broken network is said, nothing is lost or shown twice, and what is typed stays")
     func reconnect() async throws {
-        try await with(rate: 500) { fixture, screen, url in
+        try await ChatScreen.beside(rate: 500) { fixture, screen, url in
             let proxy = try await CuttingProxy.start(to: url, cuttingAfter: .milliseconds(200))
-            try await attach(screen, proxy.url(for: url))
+            try await screen.attach(proxy.url(for: url))
             try await screen.enter("/long 1500")
             try await screen.type("typed meanwhile")
             try await screen.wait("the end", timeout: .seconds(40)) { rows in
@@ -208,7 +154,7 @@ struct HypiAttachChatTests {
                     && rows.contains { $0.contains("Once upon") }
             }
             let last = try await fixture.run("hypi-attach", ["--last", "\(url)"]).output
-            #expect(try await screen.everything().contains(last.split(separator: "\n").joined(separator: "\n")))
+            #expect(try await screen.words().contains(last.words))
             try await screen.press("Enter")
             try await screen.waitFor("› typed meanwhile")
             // A machine under load makes fewer; without any the test would prove nothing.
@@ -219,11 +165,11 @@ struct HypiAttachChatTests {
 
     @Test("the terminal is itself again after Ctrl-D, SIGTERM and a crash", arguments: ["C-d", "TERM", "SEGV"])
     func restored(way: String) async throws {
-        try await with { fixture, screen, url in
+        try await ChatScreen.beside { fixture, screen, url in
             try await screen.enter("stty -a | grep -oE '.(icanon|echo|icrnl) ' | tr -d '\\n'; echo")
             let before = try await screen.waitForRow { $0.hasPrefix(" ") && $0.contains("icanon") }
                 .first { $0.hasPrefix(" ") }
-            try await attach(screen, url)
+            try await screen.attach(url)
             if way == "C-d" {
                 try await screen.press("C-d")
             } else {
@@ -245,8 +191,8 @@ struct HypiAttachChatTests {
 
     @Test("unknown slash words are sent nowhere; /help and /stats answer here")
     func commands() async throws {
-        try await with { fixture, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside { fixture, screen, url in
+            try await screen.attach(url)
             try await screen.enter("/nonsense")
             try await screen.waitFor("neither we nor the agent know /nonsense")
             try await screen.press("C-u")
@@ -263,14 +209,14 @@ struct HypiAttachChatTests {
 
     @Test("TERM=dumb and no colour degrade to lines")
     func dumb() async throws {
-        try await with(environment: ["TERM": "dumb"]) { _, screen, url in
+        try await ChatScreen.beside(environment: ["TERM": "dumb"]) { _, screen, url in
             try await screen.enter("TERM=dumb hypi-attach \(url)")
             try await screen.waitFor("a line is a prompt")
             try await screen.enter("hello")
             try await screen.waitFor("You said:")
         }
-        try await with(environment: ["NO_COLOR": "1"]) { _, screen, url in
-            try await attach(screen, url)
+        try await ChatScreen.beside(environment: ["NO_COLOR": "1"]) { _, screen, url in
+            try await screen.attach(url)
             try await screen.enter("hello")
             try await screen.waitFor("That is the **first message** of this session.")
         }

@@ -21,7 +21,7 @@ ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all release demo test lint completions bench install uninstall clean help packages
+.PHONY: all release demo test lint completions screens bench install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -54,6 +54,10 @@ completions: ## Write the completion scripts anew
 		"$$bin" --generate-completion-script zsh > completions/_$$tool && \
 		"$$bin" --generate-completion-script fish > completions/$$tool.fish || exit 1; \
 	done
+
+screens: release ## Take the README's screens of the chat anew (needs tmux)
+	@Tests/Scripts/install-packages.sh tmux
+	@Tests/Scripts/screens.sh "$(RELEASE_BIN)"
 
 bench: ## Measure (nothing is measured yet)
 	@echo "make bench: nothing is measured yet" >&2

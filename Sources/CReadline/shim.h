@@ -16,6 +16,10 @@
 #define HYPI_IS_GNU_READLINE 0
 #endif
 
+#if !HYPI_IS_GNU_READLINE
+typedef void rl_compdisp_func_t(char **, int, int);
+#endif
+
 /// Whether this is GNU readline 8 or later; libedit lacks what a moving screen needs.
 static inline int hypi_rl_is_gnu(void) { return HYPI_IS_GNU_READLINE; }
 
@@ -82,7 +86,11 @@ static inline void hypi_rl_set_size(int rows, int columns) {
 static inline void hypi_rl_completion(rl_completion_func_t *complete, rl_compdisp_func_t *show) {
     static const char word_breaks[] = " \t\n";
     rl_attempted_completion_function = complete;
+#if HYPI_IS_GNU_READLINE
     rl_completion_display_matches_hook = show;
+#else
+    (void)show;
+#endif
     rl_basic_word_break_characters = word_breaks;
     rl_completer_word_break_characters = (char *)word_breaks;
 }

@@ -20,7 +20,11 @@ struct Attachment: Sendable {
     /// How long a script tries to come back to an agent that was lost; a person may wait as long as they like.
     private static let patience = Duration.seconds(60)
 
-    private var group: any EventLoopGroup { MultiThreadedEventLoopGroup.singleton }
+    /// One loop is enough for what a person or a script says, and starts faster than one a core.
+    private let group: any EventLoopGroup = {
+        NIOSingletons.groupLoopCountSuggestion = 1
+        return MultiThreadedEventLoopGroup.singleton
+    }()
 
     private let openLine: OpenLine
     private let output: FilterOutput

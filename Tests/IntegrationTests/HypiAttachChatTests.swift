@@ -163,7 +163,9 @@ struct HypiAttachChatTests {
         }
     }
 
-    @Test("the terminal is itself again after Ctrl-D, SIGTERM and a crash", arguments: ["C-d", "TERM", "SEGV"])
+    @Test(
+        "the terminal is itself again after Ctrl-D, signals and crashes",
+        arguments: ["C-d", "TERM", "HUP", "SEGV", "ILL", "ABRT"])
     func restored(way: String) async throws {
         try await ChatScreen.beside { fixture, screen, url in
             try await screen.enter("stty -a | grep -oE '.(icanon|echo|icrnl) ' | tr -d '\\n'; echo")
@@ -180,7 +182,8 @@ struct HypiAttachChatTests {
                         let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
                         return String(decoding: line, as: UTF8.self).hasPrefix("hypi-attach")
                     })
-                kill(pid, way == "TERM" ? SIGTERM : SIGSEGV)
+                let signals = ["TERM": SIGTERM, "HUP": SIGHUP, "SEGV": SIGSEGV, "ILL": SIGILL, "ABRT": SIGABRT]
+                kill(pid, try #require(signals[way]))
             }
             try await screen.wait("the shell") { $0.last == "$" }
             try await screen.enter("clear; stty -a | grep -oE '.(icanon|echo|icrnl) ' | tr -d '\\n'; echo")
@@ -204,6 +207,24 @@ struct HypiAttachChatTests {
             try await screen.waitFor("2 messages")
             try await screen.enter("/name a better name")
             try await screen.waitFor("name: a better name")
+        }
+    }
+
+    @Test("with a pipe behind it the chat is a line at a time, and the pipe gets the answers alone")
+    func piped() async throws {
+        try await ChatScreen.beside { fixture, screen, url in
+            try await screen.enter("clear; hypi-attach \(url) | tee ~/answers | sed 's/^/piped: /'")
+            try await screen.waitFor("a line is a prompt")
+            try await screen.enter("hello")
+            try await screen.waitForRow { $0 == "piped: You said:" }
+            try await screen.enter("/ask confirm")
+            try await screen.waitForRow { $0.contains("the agent asks: Clear session?") }
+            try await screen.enter("y")
+            try await screen.waitForRow { $0.contains("confirm: true") }
+            try await screen.enter("/detach")
+            try await screen.wait("the shell") { $0.last == "$" }
+            let answers = try String(contentsOfFile: fixture.home + "/answers", encoding: .utf8)
+            #expect(answers.hasPrefix("You said:\n\n> hello\n") && !answers.contains("asks"))
         }
     }
 

@@ -16,9 +16,8 @@ struct HypiAttachCommandTests {
         try await ChatScreen.beside { fixture, _, url in
             let editor = fixture.home + "/editor"
             try script.write(toFile: editor, atomically: true, encoding: .utf8)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: editor)
             let folder = try fixture.makeFolder("temporary")
-            let screen = try await ChatScreen(fixture, environment: ["EDITOR": editor, "TMPDIR": folder])
+            let screen = try await ChatScreen(fixture, environment: ["EDITOR": "sh \(editor)", "TMPDIR": folder])
             try await screen.attach(url)
             try await screen.type("first ")
             try await screen.press("C-x", "C-e")

@@ -121,6 +121,8 @@ struct Attachment: Sendable {
         let connection = AgentConnection(to: agent, role: role, patience: Self.patience, on: group)
         try await Deadline.within(options.limit(environment)) {
             if isFollowing {
+                // It may be hours until the agent says something that could not be written.
+                StandardOutput.endWithReader()
                 try await AgentFollower(connection, printsRecords: options.json, output: output).run()
             } else if options.jsonlIn {
                 try await CommandConversation(connection, output: output).run(reading: STDIN_FILENO)

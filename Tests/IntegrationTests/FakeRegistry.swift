@@ -24,6 +24,7 @@ final class FakeRegistry: Sendable {
         var nextPeer = 0
         var requests: [RegistryRequest] = []
         var isAway = false
+        var isSilent = false
         var agentFrames: [(agent: String, frame: String)] = []
         var promptRefusal: String?
     }
@@ -124,6 +125,11 @@ final class FakeRegistry: Sendable {
         state.withLockedValue { $0.isAway = isAway }
     }
 
+    /// Answers no request any more.
+    func setSilent() {
+        state.withLockedValue { $0.isSilent = true }
+    }
+
     /// Becomes another hypivisor: other nodes, no cursor of before is known.
     func restart(with nodes: [Node]) {
         state.withLockedValue { state in
@@ -181,8 +187,12 @@ final class FakeRegistry: Sendable {
         }
     }
 
-    fileprivate func answer(_ request: RegistryRequest) -> JSON {
-        state.withLockedValue { $0.requests.append(request) }
+    fileprivate func answer(_ request: RegistryRequest) -> JSON? {
+        let isSilent = state.withLockedValue { state in
+            state.requests.append(request)
+            return state.isSilent
+        }
+        guard !isSilent else { return nil }
         let outcome =
             request.method == "list_nodes" ? .success(.array(nodes.map(\.json))) : respond(request, self)
         return RegistryResponse(id: request.id, outcome: outcome).json
@@ -212,7 +222,7 @@ private final class FakeRegistryPeer: WebSocketEndpoint {
         guard let json = try? JSON(parsing: message.payload), let request = try? RegistryRequest(json: json) else {
             return
         }
-        socket?.send(json: registry.answer(request))
+        if let answer = registry.answer(request) { socket?.send(json: answer) }
     }
 
     func closed(_ closure: Closure) {

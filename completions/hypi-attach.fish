@@ -21,10 +21,6 @@ function __hypi-attach_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'hypi-attach'
         __hypi-attach_parse_subcommand 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __hypi-attach_parse_subcommand -r 1 'version'
-        end
     end
 end
 
@@ -96,5 +92,3 @@ complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_o
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_positional "hypi-attach" -eq 2' -fa 'help' -d 'Show subcommand help information.'
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach help" version' -l 'version' -d 'Show the version.'

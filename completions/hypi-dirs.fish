@@ -21,10 +21,6 @@ function __hypi-dirs_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'hypi-dirs'
         __hypi-dirs_parse_subcommand -r 1 'depth=' 'git' 'missing' '0/print0' 'json' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __hypi-dirs_parse_subcommand -r 1 'version'
-        end
     end
 end
 
@@ -89,5 +85,3 @@ complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_op
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_positional "hypi-dirs" -eq 2' -fa 'help' -d 'Show subcommand help information.'
-complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs help" version' -l 'version' -d 'Show the version.'

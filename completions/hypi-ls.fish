@@ -21,10 +21,6 @@ function __hypi-ls_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'hypi-ls'
         __hypi-ls_parse_subcommand -r 1 'activity=+' 'machine=+' 'cwd=+' 'name=+' 'status=' 'watch' 'since=' 'wait=' 'timeout=' 'json' 'table' 'q/quiet' 'no-color' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __hypi-ls_parse_subcommand -r 1 'version'
-        end
     end
 end
 
@@ -96,5 +92,3 @@ complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_option
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_positional "hypi-ls" -eq 2' -fa 'help' -d 'Show subcommand help information.'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls help" version' -l 'version' -d 'Show the version.'

@@ -21,10 +21,6 @@ function __hypi-spawn_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'hypi-spawn'
         __hypi-spawn_parse_subcommand -r 1 '0/null' 'new-folder=' 'name=' 'key=' 'if-absent' 'prompt=' 'resume=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'jobs=' 'no-wait' 'local' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __hypi-spawn_parse_subcommand -r 1 'version'
-        end
     end
 end
 
@@ -99,5 +95,3 @@ complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_positional "hypi-spawn" -eq 2' -fa 'help' -d 'Show subcommand help information.'
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn help" version' -l 'version' -d 'Show the version.'

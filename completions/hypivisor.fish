@@ -21,10 +21,6 @@ function __hypivisor_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'hypivisor'
         __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __hypivisor_parse_subcommand -r 1 'version'
-        end
     end
 end
 
@@ -96,5 +92,3 @@ complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_op
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" systemd-unit' -l 'systemd-unit' -d 'Print a systemd user unit and exit.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" version' -l 'version' -d 'Show the version.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_positional "hypivisor" -eq 1' -fa 'help' -d 'Show subcommand help information.'
-complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor help" version' -l 'version' -d 'Show the version.'

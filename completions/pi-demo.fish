@@ -21,10 +21,6 @@ function __pi-demo_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'pi-demo'
         __pi-demo_parse_subcommand -r 1 'mode=' 'rate=' 'cumulative' 'session=' 'c/continue' 'no-session' 'session-dir=' 'n/name=' 'model=' 'provider=' 'thinking=' 'e/extension=+' 'v/version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __pi-demo_parse_subcommand -r 1 
-        end
     end
 end
 
@@ -91,4 +87,3 @@ complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_option
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo"' -s 'e' -l 'extension' -d 'Ignored.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" v version' -s 'v' -l 'version' -d 'Print the version.'
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_positional "pi-demo" -eq 1' -fa 'help' -d 'Show subcommand help information.'

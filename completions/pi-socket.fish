@@ -21,10 +21,6 @@ function __pi-socket_parse_tokens -S
     switch $unparsed_tokens[1]
     case 'pi-socket'
         __pi-socket_parse_subcommand -r 1 'pi=' 'cwd=' 'name=' 'id=' 'p/port=' 'host=' 'hypivisor=' 'token-file=' 'insecure' 'standalone' 'detach' 'stdio' 'no-extension' 'restart=' 'grace=' 'ui-timeout=' 'replay=' 'max-clients=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'no-auth' 'allow-origin=+' 'allow-host=+' 'log-file=' 'log-level=' 'log-format=' 'resume=' 'version' 'h/help'
-        switch $unparsed_tokens[1]
-        case 'help'
-            __pi-socket_parse_subcommand -r 1 'version'
-        end
     end
 end
 
@@ -109,5 +105,3 @@ complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_op
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" resume' -l 'resume' -d 'Continue this session file.' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" version' -l 'version' -d 'Show the version.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_positional "pi-socket" -eq 1' -fa 'help' -d 'Show subcommand help information.'
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket help" version' -l 'version' -d 'Show the version.'

@@ -34,6 +34,11 @@ extension ToolCommand {
         do {
             let words = CommandLine.arguments.dropFirst()
             guard words != ["--generate-manual"] else { printAndLeave(page) }
+            if words.count == 2, words.first == "--generate-completion-script",
+                let shell = words.last.flatMap(CompletionShell.init(rawValue:))
+            {
+                printAndLeave(CompletionScript(shell, Self.self).text + "\n")
+            }
             // A shell that asks for completions puts the words so far behind a `--` of its own.
             let isCut = hasTrailingArguments && words.first != "---completion"
             var command = try await asyncParseAsRoot(Array(isCut ? words.prefix { $0 != "--" } : words))

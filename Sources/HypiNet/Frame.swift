@@ -30,6 +30,28 @@ public struct Frame: Sendable, Equatable {
     public var opcode: Opcode
     /// The payload, unmasked.
     public var payload: ByteBuffer
+    /// Where the payload stands in its frame; `nil` where it is all of it.
+    public var part: Part?
+
+    /// A piece of a long frame, passed on before the rest of it has come.
+    public struct Part: Sendable, Equatable {
+        /// Bytes of the frame's payload before this piece.
+        public var offset: Int
+        /// Bytes of the whole frame's payload.
+        public var frameLength: Int
+
+        /// A place in a frame.
+        public init(offset: Int, frameLength: Int) {
+            self.offset = offset
+            self.frameLength = frameLength
+        }
+    }
+
+    /// Whether the frame begins with this piece; a whole frame does.
+    var isBeginning: Bool { part.map { $0.offset == 0 } ?? true }
+
+    /// Bytes of the frame that are still to come behind this piece.
+    var missingByteCount: Int { part.map { $0.frameLength - $0.offset - payload.readableBytes } ?? 0 }
 
     /// A frame.
     public init(isFinal: Bool = true, opcode: Opcode, payload: ByteBuffer = ByteBuffer()) {
@@ -80,17 +102,22 @@ public enum FrameEncoder {
         } while rest.readableBytes > 0
     }
 
-    /// Appends a frame, masked with `mask` if there is one (RFC 6455 section 5.3).
+    /// Appends a frame, masked with `mask` if there is one (RFC 6455 section 5.3); of a piece that is not its frame's
+    /// first, the payload alone.
     static func write(_ frame: Frame, mask: UInt32?, to buffer: inout ByteBuffer) {
-        let length = frame.payload.readableBytes
-        writeHeader(
-            isFinal: frame.isFinal, opcode: frame.opcode, length: length, maskBit: mask == nil ? 0 : 0x80, to: &buffer)
+        if frame.isBeginning {
+            writeHeader(
+                isFinal: frame.isFinal, opcode: frame.opcode,
+                length: frame.part?.frameLength ?? frame.payload.readableBytes, maskBit: mask == nil ? 0 : 0x80,
+                to: &buffer)
+            if let mask { buffer.writeInteger(mask) }
+        }
         guard let mask else {
             buffer.writeImmutableBuffer(frame.payload)
             return
         }
-        buffer.writeInteger(mask)
-        Masking.append(frame.payload, mask: mask, to: &buffer)
+        let turned = Masking.turned(mask, by: frame.part?.offset ?? 0)
+        Masking.append(frame.payload, mask: turned, to: &buffer)
     }
 
     private static func writeHeader(
@@ -112,6 +139,12 @@ public enum FrameEncoder {
 
 /// The XOR of RFC 6455 section 5.3, eight bytes at a time.
 enum Masking {
+    /// The mask as it is for a payload that begins at an offset of its frame.
+    static func turned(_ mask: UInt32, by offset: Int) -> UInt32 {
+        let bits = UInt32(offset & 3) * 8
+        return bits == 0 ? mask : mask << bits | mask >> (32 - bits)
+    }
+
     /// Appends `payload` XORed with `mask` (in network order as read from the wire).
     static func append(_ payload: ByteBuffer, mask: UInt32, to buffer: inout ByteBuffer) {
         let bigEndian = mask.bigEndian

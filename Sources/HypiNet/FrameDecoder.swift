@@ -20,12 +20,22 @@ public struct FrameFault: Error, Sendable, Equatable {
 public struct FrameDecoder {
     private let role: Role
     private let frameLimit: Int
+    private let partBytes: Int?
     private var pending = ByteBuffer()
+    /// The long frame of which pieces have been given out, and how much of it.
+    private var begun: (header: Header, offset: Int)?
 
     /// A decoder for the bytes that a peer of us as `role` sends.
-    public init(role: Role, frameLimit: Int = Limits.frameBytes) {
+    ///
+    /// - Parameters:
+    ///   - role: Which side we are.
+    ///   - frameLimit: The longest frame, in bytes of payload.
+    ///   - partBytes: Data frames that are longer are given out in pieces as they come, so that none is ever held as a
+    ///     whole; `nil`: every frame is.
+    public init(role: Role, frameLimit: Int = Limits.frameBytes, partBytes: Int? = nil) {
         self.role = role
         self.frameLimit = frameLimit
+        self.partBytes = partBytes
     }
 
     /// Takes the next bytes.
@@ -33,17 +43,34 @@ public struct FrameDecoder {
         pending.gather(bytes)
     }
 
-    /// The next whole frame, or `nil` until more bytes arrive.
+    /// The next whole frame, or piece of a long one, or `nil` until more bytes arrive.
     ///
     /// - Throws: ``FrameFault`` as soon as a header shows the fault; the decoder must not be used after that.
     public mutating func next() throws(FrameFault) -> Frame? {
+        if let begun { return nextPart(of: begun.header, at: begun.offset) }
         guard let header = try readHeader() else { return nil }
+        if let partBytes, !header.opcode.isControl, header.length > partBytes {
+            guard pending.readableBytes > header.size else { return nil }
+            pending.moveReaderIndex(forwardBy: header.size)
+            return nextPart(of: header, at: 0)
+        }
         guard pending.readableBytes >= header.size + header.length else { return nil }
         pending.moveReaderIndex(forwardBy: header.size)
         let payload = pending.readSlice(length: header.length) ?? ByteBuffer()
         let frame = Frame(isFinal: header.isFinal, opcode: header.opcode, payload: unmasked(payload, header.mask))
         // Otherwise the storage of a long frame would stay for as long as the connection is quiet.
         if pending.readableBytes == 0 { pending = ByteBuffer() }
+        return frame
+    }
+
+    private mutating func nextPart(of header: Header, at offset: Int) -> Frame? {
+        let length = min(pending.readableBytes, header.length - offset)
+        guard length > 0, let payload = pending.readSlice(length: length) else { return nil }
+        begun = offset + length < header.length ? (header, offset + length) : nil
+        if pending.readableBytes == 0 { pending = ByteBuffer() }
+        let mask = header.mask.map { Masking.turned($0, by: offset) }
+        var frame = Frame(isFinal: header.isFinal, opcode: header.opcode, payload: unmasked(payload, mask))
+        frame.part = Frame.Part(offset: offset, frameLength: header.length)
         return frame
     }
 

@@ -61,6 +61,10 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     /// Our close frame on its way out.
     private var closeSent: EventLoopFuture<Void>?
     private var outbox = Outbox()
+    /// The mask of the frame that is being sent.
+    private var frameMask: UInt32?
+    /// Bytes of that frame that have still to be given to us.
+    private var missingByteCount = 0
     /// Frames are being handed on: what is written meanwhile is flushed once, behind the last of them.
     private var isDecoding = false
     private var needsFlush = false
@@ -82,7 +86,8 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         // A frame that cannot be part of a message we take need not come in whole before it is refused.
         let messageFrame = max(options.messageLimit, Limits.controlPayloadBytes)
         let frameLimit = endpoint.receivesFrames ? Limits.frameBytes : min(messageFrame, Limits.frameBytes)
-        decoder = FrameDecoder(role: role, frameLimit: frameLimit)
+        decoder = FrameDecoder(
+            role: role, frameLimit: frameLimit, partBytes: endpoint.receivesParts ? Limits.framePartBytes : nil)
         assembler = MessageAssembler(messageLimit: options.messageLimit, assembles: !endpoint.receivesFrames)
     }
 
@@ -122,12 +127,16 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    /// Sends one frame; nothing happens once the connection is closing.
+    /// Sends one frame, or a piece of one; nothing happens once the connection is closing.
+    ///
+    /// Between the pieces of a frame nothing else may be sent: pings of ours wait, and a close becomes an end without one.
     public func send(_ frame: Frame) {
         guard state == .open else { return }
+        if frame.isBeginning { frameMask = mask() }
+        missingByteCount = frame.missingByteCount
         var bytes = ByteBuffer()
         bytes.reserveCapacity(frame.payload.readableBytes + 14)
-        FrameEncoder.write(frame, mask: mask(), to: &bytes)
+        FrameEncoder.write(frame, mask: frameMask, to: &bytes)
         write(bytes: bytes)
     }
 
@@ -201,6 +210,8 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         _ code: CloseCode, reason: String = "", deadline: TimeAmount = .seconds(Limits.closeSeconds)
     ) {
         guard state == .open, let context else { return }
+        // In the middle of a frame the peer would take a close frame for a part of it.
+        guard missingByteCount == 0 else { return drop() }
         writeClose(Closure(code: code, reason: reason), context)
         state = .closing
         pulse.stop()
@@ -218,6 +229,10 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     private func writeClose(_ closure: Closure, _ context: ChannelHandlerContext) {
         guard state == .open else { return }
+        guard missingByteCount == 0 else {
+            closeSent = eventLoop.makeSucceededVoidFuture()
+            return
+        }
         var bytes = ByteBuffer()
         FrameEncoder.write(.close(closure.code, closure.reason), mask: mask(), to: &bytes)
         closeSent = context.writeAndFlush(wrapOutboundOut(bytes))
@@ -315,6 +330,10 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func handle(_ frame: Frame, _ context: ChannelHandlerContext) throws(FrameFault) {
+        if !frame.isBeginning {
+            if state == .open { endpoint?.received(frame: frame) }
+            return
+        }
         let output = try assembler.accept(frame)
         switch output {
         case .close(let closure): finishClose(closure, context)
@@ -360,10 +379,13 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     private func beat() {
         // While we do not read on purpose, silence says nothing about the peer; and a peer that takes what waits for
         // it is alive, though our ping may stand at the end of a long queue.
-        if isReadingPaused || outbox.hasMoved(waiting: bufferedByteCount) { pulse.sawPeer() }
+        let waiting = bufferedByteCount
+        if isReadingPaused || outbox.hasMoved(waiting: waiting) { pulse.sawPeer() }
+        // Nor while it waits for the rest of a frame that we have not been given: it cannot be asked in its middle.
+        if missingByteCount > 0 && waiting == 0 { pulse.sawPeer() }
         switch pulse.next() {
         case .rest: break
-        case .ping: send(Frame(opcode: .ping, payload: pulse.payload))
+        case .ping: if missingByteCount == 0 { send(Frame(opcode: .ping, payload: pulse.payload)) }
         case .giveUp:
             closure = Closure(code: .abnormal, reason: "no sign of life")
             drop()

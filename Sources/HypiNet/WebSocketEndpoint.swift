@@ -6,6 +6,10 @@ public protocol WebSocketEndpoint: AnyObject {
     /// Whether frames come one by one through ``received(frame:)``, as a relay wants them, instead of whole messages.
     var receivesFrames: Bool { get }
 
+    /// Whether frames that are longer than ``Limits/framePartBytes`` come in pieces, ``Frame/part``, of which none waits
+    /// for the next; only where frames come one by one.
+    var receivesParts: Bool { get }
+
     /// The handshake is over; `socket` may be written to from here on.
     func opened(_ socket: WebSocket)
 
@@ -28,6 +32,8 @@ public protocol WebSocketEndpoint: AnyObject {
 extension WebSocketEndpoint {
     /// Whole messages.
     public var receivesFrames: Bool { false }
+    /// Whole frames.
+    public var receivesParts: Bool { false }
     /// Frames do not come to an endpoint that did not ask for them.
     public func received(frame: Frame) {}
     /// Signs of life are the heartbeat's business, unless an endpoint keeps a lease by them.

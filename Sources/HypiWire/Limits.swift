@@ -5,6 +5,8 @@ public enum Limits {
     /// The longest frame we send or accept, in bytes; longer messages go out in several frames, longer frames come in
     /// as close code 1009.
     public static let frameBytes = 16 << 20
+    /// Frames up to this length pass a relay as a whole, in bytes; of longer ones each piece is passed on as it comes.
+    public static let framePartBytes = 16 << 10
     /// The longest message a server accepts from a client, in bytes; beyond it the connection is closed with 1009.
     public static let clientMessageBytes = 16 << 20
     /// The longest message a client accepts from a server, in bytes: a record of pi and its envelope, or a snapshot.
@@ -65,7 +67,7 @@ public enum Limits {
     /// Time an agent has to open a tunnel that it was asked for.
     public static let tunnelSeconds: Int64 = 10
     /// Bytes of a relay that are on their way from one event loop to another; beyond it the sender is not read.
-    public static let relayBytes = 256 << 10
+    public static let relayBytes = 64 << 10
     /// Frames that wait at one end of a relay until the other is there; beyond it the sender is not read.
     public static let relayFrames = 1024
     /// Agents that hypivisor started and that live, unless `--max-agents` says otherwise; beyond it a spawn is refused

@@ -16,6 +16,8 @@ import NIOCore
 final class RelaySide: WebSocketEndpoint {
     /// Frames pass one by one, pings and pongs among them.
     let receivesFrames = true
+    /// A long frame passes as it comes, so that what a relay holds does not depend on how long frames are.
+    let receivesParts = true
 
     /// Who is at the socket of an end.
     enum Party: Sendable {

@@ -103,6 +103,26 @@ struct FrameDecoderTests {
         #expect(longest <= 512 << 10)
     }
 
+    @Test("a long frame comes in pieces, cut anywhere, and goes out again as the same bytes", arguments: Bench.roles)
+    func parts(role: Role) throws {
+        let bytes = encode(Self.frames, for: role)
+        for size in [1, 3, 7, 64, 1000, 4096, 65_536, bytes.readableBytes] {
+            var decoder = FrameDecoder(role: role, partBytes: 1000)
+            var (again, payload) = (ByteBuffer(), ByteBuffer())
+            for piece in cut(bytes, into: size) {
+                decoder.append(piece)
+                while let frame = try decoder.next() {
+                    #expect((frame.part != nil) == (frame.opcode == .continuation))
+                    #expect(frame.part.map { $0.offset == payload.readableBytes } ?? true)
+                    if frame.part != nil { payload.writeImmutableBuffer(frame.payload) }
+                    FrameEncoder.write(frame, mask: role == .server ? 0x1234_5678 : nil, to: &again)
+                }
+            }
+            #expect(payload == Self.frames[3].payload)
+            #expect(again == bytes)
+        }
+    }
+
     @Test("masking is the XOR of every byte with the mask's, at every length and place")
     func masking() {
         for length in 0..<40 {

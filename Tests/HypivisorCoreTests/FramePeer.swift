@@ -100,25 +100,28 @@ final class FramePeer: WebSocketEndpoint {
     struct UnexpectedEnd: Error {}
 
     let receivesFrames = true
+    let receivesParts: Bool
     private let events = Inbox<Event>()
     private let writable = Inbox<Void>()
     private var socket: WebSocket?
     private let onOpened: @Sendable (Handle) -> Void
 
-    init(onOpened: @escaping @Sendable (Handle) -> Void) {
+    init(receivesParts: Bool = false, onOpened: @escaping @Sendable (Handle) -> Void) {
+        self.receivesParts = receivesParts
         self.onOpened = onOpened
     }
 
     /// Dials.
     static func dial(
-        _ url: WebSocketURL, token: Token?, subprotocols: [String] = [], query: String? = nil
+        _ url: WebSocketURL, token: Token?, subprotocols: [String] = [], query: String? = nil,
+        receivesParts: Bool = false
     ) async throws -> Handle {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let options = WebSocketClient.Options(
             token: token, subprotocols: subprotocols, socket: .init(outboxLimit: nil, heartbeat: nil))
         let handles = Inbox<Handle>()
         try await WebSocketClient.connect(to: url, options: options, on: loop) {
-            FramePeer { handles.append($0) }
+            FramePeer(receivesParts: receivesParts) { handles.append($0) }
         }.get()
         return try #require(try await handles.next("an open connection"))
     }

@@ -165,6 +165,62 @@ struct RelayTests {
         }
     }
 
+    // MARK: Long frames
+
+    /// A frame in three pieces; the mask of each has to be turned to where the piece stands.
+    private static let pieces: [Frame] = {
+        let text = String(repeating: "0123456789abcdef🙂", count: 5000)
+        let payload = ByteBuffer(string: text)
+        return [0..<20_001, 20_001..<50_002, 50_002..<payload.readableBytes].map { range in
+            var frame = Frame(opcode: .text)
+            frame.payload = payload.getSlice(at: range.lowerBound, length: range.count) ?? ByteBuffer()
+            frame.part = .init(offset: range.lowerBound, frameLength: payload.readableBytes)
+            return frame
+        }
+    }()
+
+    private static let long = pieces.reduce(into: Frame(opcode: .text)) { $0.payload.writeImmutableBuffer($1.payload) }
+
+    @Test("A long frame is passed on as it comes, before its end is there, and is one frame for who reads it")
+    func longFrames() async throws {
+        try await withAgent { registry, agent, _ in
+            let (viewer, end) = try await join(registry, agent)
+            let watcher = try await registry.viewer("a", receivesParts: true)
+            let watched = try #require(try await agent.connections.next("the relay at the agent"))
+            watched.send(Self.pieces[0])
+            var received = 0
+            while received < Self.pieces[0].payload.readableBytes {
+                let piece = try await watcher.frame()
+                #expect(piece.part?.offset == received)
+                #expect(piece.part?.frameLength == Self.long.payload.readableBytes)
+                received += piece.payload.readableBytes
+            }
+            for piece in Self.pieces {
+                viewer.send(piece)
+                end.send(piece)
+            }
+            viewer.send(text: "behind")
+            #expect(try await end.frame() == Self.long)
+            #expect(try await end.text() == "behind")
+            #expect(try await viewer.frame() == Self.long)
+            end.close(.normal, "whole")
+            #expect(try await viewer.closure() == Closure(code: .normal, reason: "whole"))
+        }
+    }
+
+    @Test(
+        "An agent that is lost in the middle of a frame ends the relay without a close frame that would be part of it")
+    func lostInsideFrame() async throws {
+        try await withAgent { registry, agent, _ in
+            let viewer = try await registry.viewer("a", receivesParts: true)
+            let end = try #require(try await agent.connections.next("the relay at the agent"))
+            end.send(Self.pieces[0])
+            #expect(try await viewer.frame().part?.offset == 0)
+            end.drop()
+            #expect(try await viewer.closure().code == .abnormal)
+        }
+    }
+
     // MARK: Refusals
 
     private func refusal(_ viewer: FramePeer.Handle) async throws -> (JSON, Closure) {
@@ -182,25 +238,31 @@ struct RelayTests {
         }
     }
 
-    @Test("An agent that is about to come back after a restart is waited for, and one that does not come is refused")
+    @Test("An agent that is about to come back after a restart is waited for")
     func returning() async throws {
-        try await TestRegistry.run({ configuration, _ in configuration.spawning.rejoinTime = .seconds(3) }) {
-            registry in
-            let stranger = try await registry.viewer("x")
+        try await TestRegistry.run({ configuration, _ in configuration.spawning.rejoinTime = .hours(1) }) { registry in
             let (viewer, other) = (try await registry.viewer("a"), try await registry.viewer("a"))
             viewer.send(text: "early")
             let agent = try await FakeAgent.start(token: registry.token)
             let peer = try await registry.peer(query: "role=agent")
-            _ = try await peer.result(
-                "register", RegistryPeer.node("a", port: agent.server.port, ["instance": "i"]))
+            _ = try await peer.result("register", RegistryPeer.node("a", port: agent.server.port, ["instance": "i"]))
             for _ in 0..<2 {
                 let end = try #require(try await agent.connections.next("a relay at the agent"))
                 end.send(text: "here")
             }
             #expect(try await viewer.text() == "here")
             #expect(try await other.text() == "here")
-            #expect(try await refusal(stranger).0["code"] == "not_found")
             await agent.stop()
+        }
+    }
+
+    @Test("An agent that does not come back after a restart is refused in the end")
+    func notReturning() async throws {
+        try await TestRegistry.run({ configuration, _ in configuration.spawning.rejoinTime = .milliseconds(500) }) {
+            registry in
+            let (frame, closure) = try await refusal(try await registry.viewer("x"))
+            #expect(frame == ["error": "Agent not found", "code": "not_found"])
+            #expect(closure.code == .policyViolation)
         }
     }
 

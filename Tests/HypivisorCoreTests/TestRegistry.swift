@@ -53,9 +53,12 @@ struct TestRegistry: Sendable {
     }
 
     /// A viewer of an agent.
-    func viewer(_ id: String, subprotocols: [String] = [], query: String? = nil) async throws -> FramePeer.Handle {
+    func viewer(
+        _ id: String, subprotocols: [String] = [], query: String? = nil, receivesParts: Bool = false
+    ) async throws -> FramePeer.Handle {
         try await FramePeer.dial(
-            url.with(path: "/ws/agent/" + id, query: query), token: token, subprotocols: subprotocols)
+            url.with(path: "/ws/agent/" + id, query: query), token: token, subprotocols: subprotocols,
+            receivesParts: receivesParts)
     }
 }
 

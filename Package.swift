@@ -125,8 +125,12 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "registry-load",
-            dependencies: ["HypiTool", "HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
+            dependencies: ["HypiTestSupport", "HypiTool", "HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
             path: "Tests/Support/registry-load", swiftSettings: strict),
+        .executableTarget(
+            name: "relay-load",
+            dependencies: ["HypiTestSupport", "HypiTool", "HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
+            path: "Tests/Support/relay-load", swiftSettings: strict),
         tests("PiAdapterTests", ["PiAdapter", "HypiWire", nioCore]),
         tests(
             "PiSocketCoreTests",
@@ -136,7 +140,7 @@ let package = Package(
             ]),
         tests(
             "IntegrationTests",
-            ["pi-replay", "registry-load", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
+            ["pi-replay", "registry-load", "relay-load", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -20,8 +20,32 @@ struct HypivisorNetworkTests {
         ]) { $1 }
     }
 
-    @Test("the agent is listed with its address, is reached though no port of it is, and survives a cut link")
-    func twoHosts() async throws {
+    /// How long the agent stays listed while it is cut off, against the time the link is cut.
+    enum Lease: Sendable, CaseIterable {
+        /// Longer: it goes offline and comes back.
+        case outlasts
+        /// Shorter, as the default of 30 s against a minute: it is removed and joins anew, under its id.
+        case expires
+        /// Everything as it is unless one says otherwise; for a cut of a minute or more.
+        case usual
+
+        fileprivate static var tested: [Lease] { allCases.filter { $0 != .usual || cutSeconds >= 60 } }
+
+        fileprivate var options: [String] {
+            switch self {
+            case .outlasts: ["--heartbeat", "1s", "--node-ttl", "5m"]
+            case .expires: ["--heartbeat", "1s", "--node-ttl", "1s"]
+            case .usual: []
+            }
+        }
+
+        fileprivate var word: String { self == .expires ? "node_removed" : "node_offline" }
+    }
+
+    @Test(
+        "the agent is listed with its address, is reached though no port of it is, and survives a cut link",
+        arguments: Lease.tested)
+    func twoHosts(_ lease: Lease) async throws {
         let hosts = try TwoHosts()
         let (here, there) = (try Fixture(), try Fixture())
         defer {
@@ -30,7 +54,7 @@ struct HypivisorNetworkTests {
         }
         let url = "ws://\(hosts.address(.a)):31415/ws"
         let hypivisor = try hosts.start(
-            "hypivisor", ["--host", "0.0.0.0", "--heartbeat", "1s", "--node-ttl", "5m"], on: .a,
+            "hypivisor", ["--host", "0.0.0.0", "--print-events"] + lease.options, on: .a,
             environment: environment(here), cwd: here.home)
         _ = try await hypivisor.line(0, timeout: .seconds(60))
         let remote = environment(there).merging(["HYPIVISOR_WS": url]) { $1 }
@@ -65,14 +89,20 @@ struct HypivisorNetworkTests {
         try await turn.output.wait("the beginning of the answer", timeout: .seconds(60)) { bytes, _ in
             bytes.count > 100
         }
-        // A viewer that was cut off comes back for as long as the agent is listed, offline or not: hence the long TTL.
         try hosts.setCable(isConnected: false)
-        try await Task.sleep(for: .seconds(Self.cutSeconds))
+        let cut = ContinuousClock.now
+        // The registry notices by itself, and says so.
+        try await hypivisor.output.wait("\(lease.word)", timeout: .seconds(90)) { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains(#""event":"\#(lease.word)","id":"far""#)
+        }
+        // The cut itself.
+        try await Task.sleep(until: cut + .seconds(Self.cutSeconds))
         try hosts.setCable(isConnected: true)
         let begin = ContinuousClock.now
         let again = try await listed()
-        print("listed again \(begin.duration(to: .now)) after the link was back")
+        print("\(lease): listed again \(begin.duration(to: .now)) after the link was back")
         #expect(again.pid == node.pid)
+        #expect(again.status == .active)
         let (exit, text, errors) = try await turn.finish(timeout: .seconds(120))
         #expect(exit == .status(0), "\(errors)")
         #expect(text.count >= length)

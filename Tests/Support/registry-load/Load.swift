@@ -1,4 +1,5 @@
 import HypiNet
+import HypiTestSupport
 import HypiTool
 import HypiWire
 

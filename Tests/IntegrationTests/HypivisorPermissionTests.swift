@@ -98,7 +98,9 @@ struct HypivisorPermissionTests {
             guard code != .invalidParams else { continue }
             #expect(fault?.message.contains("permission denied") == true, "\(fault?.message ?? "")")
         }
-        #expect(Fixture.processes(withHome: fixture.home).filter { $0 != site.hypivisor.pid }.isEmpty)
+        let others = { Fixture.processes(withHome: fixture.home).filter { $0 != site.hypivisor.pid } }
+        try await Fixture.end(of: others())
+        #expect(others().isEmpty)
         try site.open()
         for name in ["closed", "readonly"] { #expect(try site.content(name) == ["inner"]) }
     }

@@ -34,6 +34,12 @@ struct HypivisorSpawnTests {
         Fixture.processes(withHome: fixture.home).filter { $0 != hypivisor.pid }
     }
 
+    /// Waits for the end of what ends by itself, and looks for more.
+    private func nothingIsLeft(_ fixture: Fixture, but hypivisor: TestProcess) async throws {
+        try await Fixture.end(of: others(fixture, than: hypivisor))
+        #expect(others(fixture, than: hypivisor).isEmpty)
+    }
+
     private func exists(_ path: String) -> Bool {
         FileManager.default.fileExists(atPath: path)
     }
@@ -51,7 +57,7 @@ struct HypivisorSpawnTests {
         #expect(result.errors.split(separator: "\n").count == 1)
         #expect(result.errors.contains("cannot start pi: /nowhere/pi"))
         #expect(result.errors.contains("HYPI_PI"))
-        #expect(others(fixture, than: hypivisor).isEmpty)
+        try await nothingIsLeft(fixture, but: hypivisor)
     }
 
     @Test("A pi that ends at once is told with its exit status and its last words")
@@ -64,7 +70,7 @@ struct HypivisorSpawnTests {
         #expect(result.exit == .status(1))
         #expect(result.errors.contains("exit status 3"))
         #expect(result.errors.contains("no key for you"))
-        #expect(others(fixture, than: hypivisor).isEmpty)
+        try await nothingIsLeft(fixture, but: hypivisor)
     }
 
     @Test("A pi that never answers is given up after the limit, and ends with its bridge")
@@ -76,8 +82,7 @@ struct HypivisorSpawnTests {
         let result = try await spawn(fixture, [try fixture.makeFolder("a")])
         #expect(result.exit == .status(1))
         #expect(result.errors.contains("not ready within 3 s"))
-        try await Fixture.end(of: others(fixture, than: hypivisor))
-        #expect(others(fixture, than: hypivisor).isEmpty)
+        try await nothingIsLeft(fixture, but: hypivisor)
     }
 
     // MARK: Who lives

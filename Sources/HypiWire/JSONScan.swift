@@ -27,10 +27,14 @@ enum JSONScan {
         return nil
     }
 
-    /// Steps over eight bytes at a time while none of them is a quote, a backslash or a control character.
-    static func skipPlainText(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+    /// Steps over eight bytes at a time while none of them is a quote, a backslash or a control character, nor, if that
+    /// is asked for, a part of a character that is not ASCII.
+    static func skipPlainText(
+        _ bytes: UnsafeRawBufferPointer, from start: Int, stopsAtNonASCII: Bool = false
+    ) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
+        let stopping = stopsAtNonASCII ? highs : 0
         var position = start
         while position + 8 <= bytes.count {
             let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
@@ -39,7 +43,7 @@ enum JSONScan {
             // A byte of x is zero exactly if (x - 1) & ~x has its high bit set, and below 0x20 if (x - 0x20) & ~x has, up
             // to borrows that only add candidates behind the first.
             let controls = (word &- ones &* 0x20) & ~word
-            let found = ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | controls) & highs
+            let found = ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | controls | word & stopping) & highs
             guard found == 0 else { return position + found.littleEndian.trailingZeroBitCount / 8 }
             position += 8
         }

@@ -1,13 +1,18 @@
-/// Checks that bytes are exactly one JSON value (RFC 8259) without building it.
+/// Checks that bytes are exactly one JSON value (RFC 8259) in UTF-8 without building it, in one pass.
 ///
 /// For records that are only passed on: what is put into an envelope must not break the envelope. It agrees with the
-/// parser on everything but UTF-8, which it does not look at, and depth, of which it has no limit, since it does not
-/// recurse.
+/// parser on everything but depth, of which it has no limit, since it does not recurse.
 public struct JSONValidator {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
     /// The containers that are open: true for an object.
     private var open: [Bool] = []
+    /// The member of the outermost object whose string is wanted; `nil` once it was seen.
+    private var wanted: StaticString?
+    /// Where that member's value begins.
+    private var wantedStart: Int?
+    /// That value, quotes included, if it is a string.
+    private var string: Range<Int>?
 
     private init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -17,6 +22,27 @@ public struct JSONValidator {
     public static func isValue(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var validator = JSONValidator(bytes)
         return validator.run()
+    }
+
+    /// An object, as far as it was looked at.
+    public struct Object: Equatable, Sendable {
+        /// The string that the first member of the wanted name holds, quotes included and still escaped; `nil` where
+        /// there is none, or its value is no string.
+        public var string: Range<Int>?
+    }
+
+    /// Checks that the bytes are one object, with nothing but white space around it, and finds one of its strings.
+    ///
+    /// - Parameters:
+    ///   - bytes: The bytes; offsets count from their start.
+    ///   - key: The name of the member that is wanted.
+    /// - Returns: The object; `nil` if it is none, or not valid.
+    public static func object(_ bytes: UnsafeRawBufferPointer, string key: StaticString) -> Object? {
+        var validator = JSONValidator(bytes)
+        validator.wanted = key
+        validator.skipWhitespace()
+        guard validator.peek() == UInt8(ascii: "{"), validator.run() else { return nil }
+        return Object(string: validator.string)
     }
 
     private mutating func run() -> Bool {
@@ -78,25 +104,64 @@ public struct JSONValidator {
     }
 
     private mutating func takeKey() -> Bool {
+        let start = position + 1
         guard peek() == UInt8(ascii: "\""), takeString() else { return false }
+        let end = position - 1
         skipWhitespace()
         guard peek() == UInt8(ascii: ":") else { return false }
         position += 1
         skipWhitespace()
+        if open.count == 1, let wanted, matches(start..<end, wanted) {
+            self.wanted = nil
+            wantedStart = position
+        }
         return true
     }
 
+    private func matches(_ range: Range<Int>, _ text: StaticString) -> Bool {
+        range.count == text.utf8CodeUnitCount
+            && bytes[range].elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: range.count))
+    }
+
     private mutating func takeString() -> Bool {
+        let start = position
         position += 1
         while true {
-            position = JSONScan.skipPlainText(bytes, from: position)
+            position = JSONScan.skipPlainText(bytes, from: position, stopsAtNonASCII: true)
             guard let byte = peek(), byte >= 0x20 else { return false }
+            if byte >= 0x80 {
+                guard takeCharacter(byte) else { return false }
+                continue
+            }
             position += 1
-            if byte == UInt8(ascii: "\"") { return true }
+            if byte == UInt8(ascii: "\"") {
+                if start == wantedStart { string = start..<position }
+                return true
+            }
             if byte == UInt8(ascii: "\\") {
                 guard takeEscape() else { return false }
             }
         }
+    }
+
+    /// Takes a character of several bytes (RFC 3629 section 4).
+    private mutating func takeCharacter(_ first: UInt8) -> Bool {
+        let count: Int
+        var second: ClosedRange<UInt8> = 0x80...0xBF
+        switch first {
+        case 0xC2...0xDF: count = 2
+        case 0xE0: (count, second) = (3, 0xA0...0xBF)
+        case 0xED: (count, second) = (3, 0x80...0x9F)
+        case 0xE1...0xEF: count = 3
+        case 0xF0: (count, second) = (4, 0x90...0xBF)
+        case 0xF1...0xF3: count = 4
+        case 0xF4: (count, second) = (4, 0x80...0x8F)
+        default: return false
+        }
+        guard position + count <= bytes.count, second ~= bytes[position + 1] else { return false }
+        for offset in 2..<max(count, 2) where bytes[position + offset] & 0xC0 != 0x80 { return false }
+        position += count
+        return true
     }
 
     private mutating func takeEscape() -> Bool {

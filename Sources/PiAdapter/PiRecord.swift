@@ -66,11 +66,9 @@ public struct PiRecord: Sendable, Equatable {
         let kind = line.withUnsafeReadableBytes { bytes -> Kind? in
             // What is no JSON would break the envelope it is put into, and a text frame that is not UTF-8 would cost every
             // viewer its connection (RFC 6455 section 8.1).
-            guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{"), JSONValidator.isValue(bytes),
-                String(validating: bytes, as: UTF8.self) != nil
-            else { return nil }
-            var scanner = KeyScanner(bytes)
-            return scanner.value(of: "type").map { Self.kind(UnsafeRawBufferPointer(rebasing: bytes[$0])) } ?? .other
+            JSONValidator.object(bytes, string: "type").map { object in
+                object.string.map { Self.kind(UnsafeRawBufferPointer(rebasing: bytes[$0])) } ?? .other
+            }
         }
         guard let kind else { return nil }
         self.line = line

@@ -213,10 +213,9 @@ struct FuzzTests {
                 }
             }
             let value = try? JSON(parsing: ByteBuffer(bytes: bytes))
-            // The validator does not look at UTF-8.
-            if String(validating: bytes, as: UTF8.self) != nil {
-                check(bytes.withUnsafeBytes(JSONValidator.isValue) == (value != nil), "validator: \(bytes)")
-            }
+            check(bytes.withUnsafeBytes(JSONValidator.isValue) == (value != nil), "validator: \(bytes)")
+            let found = bytes.withUnsafeBytes { JSONValidator.object($0, string: "a") }
+            check((found != nil) == (value?.object != nil), "object: \(bytes)")
             guard let value else { return }
             check((try? JSON(parsing: value.text)) == value, "not stable: \(bytes)")
             if let object = value.object {

@@ -57,4 +57,38 @@ struct JSONTests {
         let bytes: [UInt8] = [0x22, 0xFF, 0x22]
         #expect(throws: JSONError(reason: .invalidUTF8, offset: 1)) { try JSON(parsing: ByteBuffer(bytes: bytes)) }
     }
+
+    @Test("the validator takes a text if Swift takes it for UTF-8, whatever the bytes")
+    func validatorUTF8() {
+        let interesting: [UInt8] = [
+            0x00, 0x20, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF,
+            0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
+        ]
+        for first in interesting where first >= 0x80 {
+            for second in interesting where second >= 0x20 {
+                for third in interesting where third >= 0x20 {
+                    for fourth in [0x80, 0xBF, 0x41] as [UInt8] {
+                        let text = [0x22, first, second, third, fourth, 0x41, 0x22]
+                        let isText = String(validating: text, as: UTF8.self) != nil
+                        #expect(text.withUnsafeBytes(JSONValidator.isValue) == isText, "\(text)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "the validator finds the string of the first member of a name, in the outermost object alone",
+        arguments: [
+            (#"{"type":"x"}"#, #""x""#), (#" {"a":{"type":"y"},"type" : "é" } "#, #""é""#), (#"{"type":7}"#, nil),
+            (#"{"type":7,"type":"x"}"#, nil), (#"{"type":["x"]}"#, nil), (#"{"a":[{"type":"x"}]}"#, nil), ("{}", nil),
+            (#"{"types":"x","typ":"z"}"#, nil),
+        ] as [(String, String?)])
+    func validatorString(text: String, string: String?) {
+        let bytes = Array(text.utf8)
+        let object = bytes.withUnsafeBytes { JSONValidator.object($0, string: "type") }
+        #expect(object?.string.map { String(decoding: bytes[$0], as: UTF8.self) } == string)
+        #expect(object != nil)
+        #expect(Array("[\(text)]".utf8).withUnsafeBytes { JSONValidator.object($0, string: "type") } == nil)
+    }
 }

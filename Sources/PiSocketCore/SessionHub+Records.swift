@@ -7,6 +7,8 @@ import PiAdapter
 extension SessionHub {
     /// A pi was started: its input is there, and the first questions go out.
     func started(_ pi: any PiInput) {
+        if hasStarted { comeBack() }
+        hasStarted = true
         self.pi = pi
         splitter = RecordSplitter(limit: Limits.recordBytes)
         resetRun()
@@ -14,6 +16,17 @@ extension SessionHub {
         perform(router.ask(.commands, PiCommand.getCommands))
         if !snapshots.isEmpty { askMessages() }
         finishStep()
+    }
+
+    /// pi was started again: what its predecessor was about to say will not be said, and may not be in the session, so
+    /// that every viewer gets the conversation anew.
+    private func comeBack() {
+        restartCount += 1
+        for viewer in viewers.values where viewer.isFollowing && viewer.shape != .lines {
+            isComingBack = true
+            snapshots.removeJoin(viewer)
+            snapshots.add(.join(viewer))
+        }
     }
 
     /// Bytes of pi's stdout arrived.

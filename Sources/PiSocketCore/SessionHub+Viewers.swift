@@ -60,6 +60,10 @@ extension SessionHub {
         guard response.success, let messages = response.messages else {
             return failSnapshots("pi did not tell its messages")
         }
+        if isComingBack {
+            isComingBack = false
+            broadcast.append(["type": "agent_restarted"])
+        }
         let index = MessageIndex(messages)
         for waiter in snapshots.takeAll() {
             switch waiter {
@@ -82,8 +86,9 @@ extension SessionHub {
         }
     }
 
+    /// Sends the snapshot; a viewer that follows already, because pi was started again, goes on where it is.
     private func welcome(_ viewer: Viewer, _ messages: MessageIndex) {
-        guard case .joining(let shape) = viewer.dialect else { return }
+        guard let shape = viewer.shape else { return }
         broadcast.activate(shape)
         let slice = messages.newest(byteLimit: viewer.historyByteLimit)
         if shape == .viewport {
@@ -92,12 +97,12 @@ extension SessionHub {
         } else {
             viewer.send(raw: SnapshotFrames.welcome(slice, resumed: false, context: snapshotContext(shape)))
         }
-        viewer.follow(shape, from: broadcast.next(shape))
+        if !viewer.isFollowing { viewer.follow(shape, from: broadcast.next(shape)) }
     }
 
     /// Whether a viewer that has seen everything up to `seq` of this boot can go on without a snapshot.
     func canResume(_ shape: Shape, boot: String?, after seq: Int) -> Bool {
-        boot == shape.boot(processBoot) && broadcast.canResume(shape, after: UInt64(seq))
+        boot == shape.boot(self.boot) && broadcast.canResume(shape, after: UInt64(seq))
     }
 
     /// Lets a viewer go on behind the last frame it has.
@@ -110,7 +115,7 @@ extension SessionHub {
 
     private func snapshotContext(_ shape: Shape) -> SnapshotFrames.Context {
         SnapshotFrames.Context(
-            serverID: serverID, boot: shape.boot(processBoot), seq: broadcast.next(shape) - 1, state: state,
+            serverID: serverID, boot: shape.boot(boot), seq: broadcast.next(shape) - 1, state: state,
             activity: tracker.activity, blocked: blocked, commands: commands, tools: tools.tools,
             pending: dialogs.open, inFlight: inFlight, queued: queued)
     }

@@ -25,7 +25,7 @@ final class SessionHub {
 
     let eventLoop: any EventLoop
     let logger: Logger
-    let processBoot: String
+    private let processBoot: String
     let serverID: String
     let lister: FileLister
     let delegate: any SessionHubDelegate
@@ -41,6 +41,12 @@ final class SessionHub {
     var viewers: [ViewerID: Viewer] = [:]
     var snapshots = SnapshotQueue()
     var pi: (any PiInput)?
+    /// Whether there has been a pi.
+    var hasStarted = false
+    /// How many pis there have been before this one.
+    var restartCount = 0
+    /// pi was started again, and viewers have not been told its conversation yet.
+    var isComingBack = false
     var state: PiState?
     var commands: [JSON] = []
     var isStopping = false
@@ -75,6 +81,11 @@ final class SessionHub {
     func nextViewerID() -> ViewerID {
         lastViewerID += 1
         return lastViewerID
+    }
+
+    /// Names the stream of one pi: what a viewer has of another, it does not go on from.
+    var boot: String {
+        restartCount == 0 ? processBoot : "\(processBoot).\(restartCount)"
     }
 
     /// Messages that wait, here and in pi.

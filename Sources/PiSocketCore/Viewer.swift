@@ -209,7 +209,8 @@ final class Viewer: WebSocketEndpoint {
         }
     }
 
-    private var isFollowing: Bool {
+    /// Whether it gets the stream.
+    var isFollowing: Bool {
         if case .following = dialect { true } else { false }
     }
 

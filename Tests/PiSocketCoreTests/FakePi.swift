@@ -66,6 +66,14 @@ final class FakePi: PiInput {
         unread = []
     }
 
+    /// A process is killed and another one takes its session: what was not complete is lost.
+    func crash() {
+        unread = []
+        plan = []
+        content = []
+        output.clear()
+    }
+
     var isIdle: Bool {
         plan.isEmpty
     }

@@ -234,6 +234,38 @@ import Testing
         #expect(second.read().first?["type"] == "welcome")
     }
 
+    @Test("viewers of a pi that was restarted are told, begin anew, and do not go on from what its predecessor said")
+    func comeBack() throws {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let viewport = Reader(stage)
+        let session = Reader(stage, hello: ["stream": "delta"])
+        stage.settle()
+        line(stage, "{\"type\":\"agent_start\"}")
+        line(stage, "{\"type\":\"message_start\",\"message\":{\"role\":\"assistant\",\"content\":[]}}")
+        line(stage, "{\"type\":\"tool_execution_start\",\"toolCallId\":\"t\"}")
+        stage.hub.piExited(PiExit(signal: 9, lastWords: "x"), isRestarting: true)
+        stage.pi.crash()
+        stage.hub.started(stage.pi)
+        stage.settle()
+        let told = viewport.read().suffix(3).map { $0["type"]?.string }
+        #expect(told == ["agent_exit", "agent_restarted", "init_state"])
+        let frames = session.read()
+        #expect(frames.suffix(3).map { $0["type"]?.string } == ["agent_exit", "agent_restarted", "welcome"])
+        let (first, again) = (frames[0], try #require(frames.last))
+        #expect(again["resumed"] == false && again["partial"] == nil && again["runningTools"] == [])
+        #expect(again["currentSeq"] == frames[frames.count - 2]["seq"])
+        #expect(again["boot"] != first["boot"])
+        line(stage, "{\"type\":\"agent_start\"}")
+        #expect(session.read().last?["seq"]?.int == again["currentSeq"]?.int.map { $0 + 1 })
+        for (boot, isResumed) in [(first["boot"], false), (again["boot"], true)] {
+            let back = Reader(
+                stage, hello: ["stream": "delta", "boot": boot ?? .null, "lastSeq": again["currentSeq"] ?? .null])
+            stage.settle()
+            #expect(back.read().first?["resumed"]?.bool == isResumed)
+        }
+    }
+
     @Test("a client of an unknown version, or without a name, is told why") func hello() {
         let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
         let old = Reader(stage, hello: ["protocolVersion": 99])

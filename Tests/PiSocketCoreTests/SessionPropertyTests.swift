@@ -29,7 +29,9 @@ import Testing
             totals.add(schedule.totals)
         }
         // A generator whose schedules get nowhere would prove nothing.
-        #expect(totals.joins > count && totals.resumes > count / 10 && totals.slow > count / 10, "\(totals)")
+        #expect(
+            totals.joins > count && totals.resumes > count / 10 && totals.slow > count / 10
+                && totals.crashes > count / 10, "\(totals)")
     }
 
     private func check(_ schedule: Schedule) throws {
@@ -92,6 +94,15 @@ final class Stage: SessionHubDelegate {
         }
     }
 
+    /// pi is killed, perhaps in the middle of a record, and started again.
+    func crash(_ random: inout SeededGenerator) {
+        hub.received(pi.takeOutput(&random))
+        hub.outputEnded()
+        hub.piExited(PiExit(signal: 9, lastWords: ""), isRestarting: true)
+        pi.crash()
+        hub.started(pi)
+    }
+
     func hub(activity: Node.Activity, queued: Int, isUp: Bool) {
         self.activity = activity
     }
@@ -117,11 +128,13 @@ private final class Schedule {
         var joins = 0
         var resumes = 0
         var slow = 0
+        var crashes = 0
 
         mutating func add(_ other: Totals) {
             joins += other.joins
             resumes += other.resumes
             slow += other.slow
+            crashes += other.crashes
         }
     }
 
@@ -156,11 +169,17 @@ private final class Schedule {
         case 7..<10: stage.pi.answerOne()
         case 10..<13: stage.hub.received(stage.pi.takeOutput(&random))
         case 13: join()
-        case 14: if random.chance(30) { someone?.disconnect() }
+        case 14: if random.chance(60) { someone?.disconnect() }
         case 15: comeBack()
+        case 17: if random.chance(4) { crash() }
         case 16: stage.loop.advanceTime(by: .milliseconds(Int64.random(in: 1...120, using: &random)))
         default: someone?.read(Int.random(in: 1...(random.chance(30) ? 100_000 : 500), using: &random))
         }
+    }
+
+    private func crash() {
+        stage.crash(&random)
+        totals.crashes += 1
     }
 
     private var someone: FakeClient? {

@@ -241,6 +241,11 @@ public actor AgentConnection {
         let payload = frame["payload"]
         let record = payload == nil ? raw : FrameBytes.payload(of: raw)
         switch frame["type"]?.string {
+        case "welcome":
+            // pi was started again: the snapshot takes the place of all that was said.
+            let welcome = Welcome(frame)
+            position = Position(boot: welcome.boot ?? "", sequence: welcome.currentSeq)
+            return AgentEvent(kind: .welcome(welcome), raw: raw)
         case "event":
             guard let payload else { return AgentEvent(kind: .other(frame), raw: raw) }
             if let dialog = DialogRequest(payload) { return AgentEvent(kind: .dialog(dialog), raw: record) }

@@ -135,8 +135,8 @@ let package = Package(
         tests(
             "PiSocketCoreTests",
             [
-                "PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioCore, nioEmbedded,
-                nioPosix,
+                "PiSocketCore", "PiAdapter", "HypiNet", "HypiWire", "HypiTestSupport", logging, nioConcurrency, nioCore,
+                nioEmbedded, nioPosix,
             ]),
         tests(
             "IntegrationTests",

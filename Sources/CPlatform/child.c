@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -19,6 +20,13 @@ int hypi_pipe(int ends[2]) {
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     return 0;
 #endif
+}
+
+int hypi_unnamed_file(void) {
+    char name[] = "/tmp/hyper-pi-XXXXXX";
+    int descriptor = mkostemp(name, O_CLOEXEC);
+    if (descriptor >= 0) unlink(name);
+    return descriptor;
 }
 
 short hypi_spawn_new_session(void) {

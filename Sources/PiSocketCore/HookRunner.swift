@@ -1,3 +1,4 @@
+import CPlatform
 import HypiWire
 import Logging
 import Subprocess
@@ -6,6 +7,12 @@ import Subprocess
     import System
 #else
     import SystemPackage
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
 #endif
 
 /// Runs the hook, one event after the other, each for ten seconds at most.
@@ -25,12 +32,13 @@ struct HookRunner: Sendable {
 
     /// Events that may wait for the hook; beyond it the newest are dropped and logged.
     static let queueLimit = 64
-    private static let timeLimit = Duration.seconds(10)
 
     let command: String
     let environment: [String: String]
     let children: OwnChildren
     let logger: Logger
+    /// The time one event may take.
+    var timeLimit = Duration.seconds(10)
 
     /// Runs the hook for every event until the queue ends.
     func run(_ events: AsyncStream<Event>) async {
@@ -40,7 +48,7 @@ struct HookRunner: Sendable {
     private func run(_ event: Event) async {
         do {
             guard let status = try await runForAWhile(event) else {
-                return logger.warning("hook did not end in 10 s", metadata: ["event": "\(event.name)"])
+                return logger.warning("hook did not end in \(timeLimit)", metadata: ["event": "\(event.name)"])
             }
             if !status.isSuccess { logger.warning("hook failed: \(status)", metadata: ["event": "\(event.name)"]) }
         } catch {
@@ -53,7 +61,7 @@ struct HookRunner: Sendable {
         try await withThrowingTaskGroup(of: TerminationStatus?.self) { tasks in
             tasks.addTask { try await start(event) }
             tasks.addTask {
-                try await Task.sleep(for: Self.timeLimit)
+                try await Task.sleep(for: timeLimit)
                 return nil
             }
             let first = try await tasks.next() ?? nil
@@ -69,18 +77,37 @@ struct HookRunner: Sendable {
         var record = event.record
         record["event"] = .string(event.name)
         record["node"] = event.node.json
+        let input = try Self.file(holding: JSON.object(record).record)
         children.willStart()
         var isCounted = false
         defer { if !isCounted { children.didNotStart() } }
         let result = try await Subprocess.run(
             .path("/bin/sh"), arguments: ["-c", command], environment: variables(event), platformOptions: options,
-            input: .array(JSON.object(record).record), output: .discarded, error: .discarded
+            input: .fileDescriptor(input, closeAfterSpawningProcess: true), output: .discarded, error: .discarded
         ) { execution in
             isCounted = true
             children.started(execution.processIdentifier.value)
         }
         children.ended(result.processIdentifier.value)
         return result.terminationStatus
+    }
+
+    /// A file without a name, to be read from its start.
+    ///
+    /// Not a pipe: a hook that ends without reading would leave us with an event that cannot be written, which
+    /// swift-subprocess ends the whole process for.
+    private static func file(holding bytes: [UInt8]) throws -> FileDescriptor {
+        let number = hypi_unnamed_file()
+        guard number >= 0 else { throw Errno(rawValue: errno) }
+        let file = FileDescriptor(rawValue: number)
+        do {
+            try file.writeAll(bytes)
+            try file.seek(offset: 0, from: .start)
+            return file
+        } catch {
+            try? file.close()
+            throw error
+        }
     }
 
     private func variables(_ event: Event) -> Environment {

@@ -8,6 +8,10 @@ int hypi_become_subreaper(void);
 /// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.
 int hypi_pipe(int ends[2]);
 
+/// Opens a new file without a name for reading and writing; no child inherits it.
+/// Returns its descriptor, or -1 with errno set.
+int hypi_unnamed_file(void);
+
 /// Takes a variable out of our environment, and out of what others can read of it (`ps e`).
 void hypi_hide_variable(const char *name);
 

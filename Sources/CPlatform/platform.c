@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -16,6 +17,19 @@ int hypi_become_subreaper(void) {
     errno = ENOSYS;
     return -1;
 #endif
+}
+
+void hypi_name_process(const char *name) {
+#ifdef __linux__
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+#else
+    (void)name;
+#endif
+}
+
+void hypi_dump_no_core(void) {
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
 }
 
 int hypi_passing_folder_flags(void) {

@@ -36,8 +36,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     private var hasAnswered = false
     private var endsWithInput = false
     private var stopTimer: Scheduled<Void>?
-    private var turnTimer: Scheduled<Void>?
-    private var idleTimer: Scheduled<Void>?
+    private let timers: ActivityTimers
     private var activity = Node.Activity.starting
     private var viewerCount = 0
     private var viewersGone: EventLoopPromise<Void>?
@@ -57,11 +56,16 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         self.signals = signals
         self.children = children
         self.logger = logger
+        timers = ActivityTimers(maxTurn: options.maxTurn, idleExit: options.idleExit, on: eventLoop)
         let configuration = SessionConfiguration(
             id: options.id, boot: Self.randomName(), cwd: options.cwd, replayBytes: options.replayBytes,
             uiTimeout: options.uiTimeout.map { TimeAmount($0) },
             guards: GuardLimits(cost: options.maxCost, turn: options.maxTurn, repeats: options.maxRepeats))
         hub = SessionHub(configuration: configuration, eventLoop: eventLoop, logger: logger, delegate: self)
+        timers.turnIsTooLong = { [weak self] limit in
+            self?.hub?.trippedGuard(GuardTrip(name: "max-turn", detail: "a run has taken longer than \(limit)"))
+        }
+        timers.isIdleForLong = { signals.yield(.stop(force: false)) }
         if options.isStdio { openStdio() }
     }
 
@@ -85,9 +89,15 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
-    /// An endpoint for a new viewer.
-    func makeViewer(offersSession: Bool) -> (any WebSocketEndpoint)? {
-        makeViewer(offersSession ? .session : .viewport)
+    /// Whether `--max-clients` viewers are there, over whatever connection; the program behind `--stdio` does not count.
+    var isFull: Bool {
+        viewerCount - (stdio == nil ? 0 : 1) >= options.viewerLimit
+    }
+
+    /// An endpoint for a new connection: a viewer, or what says why there is none.
+    func makeEndpoint(offersSession: Bool) -> any WebSocketEndpoint {
+        if isFull { return ClosedEndpoint(.tryAgainLater, "too many viewers") }
+        return makeViewer(offersSession ? .session : .viewport) ?? ClosedEndpoint(.goingAway, "the agent has ended")
     }
 
     private func makeViewer(_ entry: Viewer.Entry) -> Viewer? {
@@ -152,8 +162,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     /// - Returns: Succeeds when the viewers have read everything and are gone, after ``Limits/closeSeconds`` at the latest.
     func end(_ reason: String) -> EventLoopFuture<Void> {
         stopTimer?.cancel()
-        turnTimer?.cancel()
-        idleTimer?.cancel()
+        timers.cancel()
         fire("exit", ["detail": .string(reason)])
         hooks?.finish()
         let gone = eventLoop.makePromise(of: Void.self)
@@ -195,9 +204,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
             }
             node.queued = queued
         }
-        guard isNew else { return }
-        watchTurn()
-        watchIdleness()
+        timers.update(activity, viewerCount: viewerCount)
     }
 
     func hub(state: PiState) {
@@ -222,7 +229,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     func hub(viewerCount: Int) {
         self.viewerCount = viewerCount
         report.change { $0.clients = viewerCount }
-        watchIdleness()
+        timers.update(activity, viewerCount: viewerCount)
         endWithoutViewers()
     }
 
@@ -248,36 +255,6 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         }
     }
 
-    // MARK: Timers
-
-    /// `--max-turn`: one timer for the run that goes on.
-    private func watchTurn() {
-        switch activity {
-        case .idle, .starting, .blocked, .other:
-            turnTimer?.cancel()
-            turnTimer = nil
-        // Retries, compactions and dialogs in its middle belong to the run.
-        case .working, .retrying, .compacting, .inputRequired: startTurnTimer()
-        }
-    }
-
-    private func startTurnTimer() {
-        guard let limit = options.maxTurn, turnTimer == nil else { return }
-        turnTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
-            self.hub?.trippedGuard(GuardTrip(name: "max-turn", detail: "a run has taken longer than \(limit)"))
-        }
-    }
-
-    /// `--idle-exit`: counts while nobody watches and nothing runs.
-    private func watchIdleness() {
-        idleTimer?.cancel()
-        idleTimer = nil
-        guard let limit = options.idleExit, activity == .idle, viewerCount == 0 else { return }
-        idleTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limit)) {
-            self.signals.yield(.stop(force: false))
-        }
-    }
-
     private func fire(_ name: String, _ record: JSONObject) {
         guard let hooks else { return }
         let event = HookRunner.Event(name: name, record: record, node: report.current)
@@ -288,18 +265,5 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
-}
-
-extension PiExit {
-    /// How it ended, as part of a sentence.
-    var how: String {
-        if let signal { return "killed by signal \(signal)" }
-        return "exit status \(code ?? 0)"
-    }
-
-    /// The last line it wrote to stderr.
-    var lastLine: String {
-        lastWords.split(separator: "\n").last.map(String.init) ?? ""
     }
 }

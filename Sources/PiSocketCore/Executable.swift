@@ -16,6 +16,23 @@ public enum Executable {
         return folders.lazy.map { $0 + "/" + name }.first { isExecutable($0) }
     }
 
+    /// This very program, also when its file was replaced meanwhile.
+    public static var ownProgram: String {
+        #if canImport(Glibc)
+            "/proc/self/exe"
+        #else
+            folder.map { $0 + "/pi-socket" } ?? CommandLine.arguments[0]
+        #endif
+    }
+
+    /// Why a file cannot be started, as far as that can be said beforehand.
+    static func fault(_ path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return String(cString: strerror(errno)).lowercased() }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "not a file" }
+        return access(path, X_OK) == 0 ? nil : String(cString: strerror(errno)).lowercased()
+    }
+
     /// The folder this very program lies in.
     public static var folder: String? {
         #if canImport(Glibc)

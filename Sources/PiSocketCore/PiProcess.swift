@@ -19,7 +19,8 @@ import Subprocess
 /// One pi: its three pipes as channels of the hub's loop, its process group, its end.
 ///
 /// pi's stdout is always read, however slow viewers are: a pi that is not read keeps its output in memory without
-/// bound, or stalls. Should this process be killed, pi sees the end of its stdin and ends by itself.
+/// bound, or stalls. Should this process be killed, pi sees the end of its stdin and ends by itself, or its
+/// ``PiKeeper`` ends it.
 final class PiProcess: PiInput {
     /// Bytes that may wait for pi to read its stdin; beyond it commands are dropped and logged, since a pi that reads
     /// nothing would not have answered them either.
@@ -31,7 +32,8 @@ final class PiProcess: PiInput {
     private let tail: StderrTail
     private let logger: Logger
     private var waitingByteCount = 0
-    /// pi's process id, and its group's; `nil` until it has been started and after it ended.
+    /// The keeper's process id, and the group's that it shares with pi; `nil` until they have been started and after
+    /// they ended.
     fileprivate(set) var pid: pid_t?
 
     private init(input: any Channel, output: any Channel, errors: any Channel, tail: StderrTail, logger: Logger) {
@@ -77,6 +79,9 @@ extension PiProcess {
         var arguments: [String]
         var environment: [String: String]
         var cwd: String
+        /// The program that is to be pi's ``PiKeeper``, and the time pi has when the bridge is gone.
+        var keeper: String
+        var grace: Duration
     }
 
     /// What the owner of a pi does with it; called on its loop.
@@ -130,7 +135,11 @@ extension PiProcess {
         var isCounted = false
         defer { if !isCounted { children.didNotStart() } }
         let result = try await Subprocess.run(
-            .path(FilePath(command.executable)), arguments: Arguments(command.arguments),
+            .path(FilePath(command.keeper)),
+            arguments: Arguments(
+                executablePathOverride: PiKeeper.name,
+                remainingValues: PiKeeper.words(
+                    grace: command.grace, program: command.executable, arguments: command.arguments)),
             environment: .custom(environment), workingDirectory: FilePath(command.cwd), platformOptions: options,
             input: .fileDescriptor(pipes.childInput, closeAfterSpawningProcess: true),
             output: .fileDescriptor(pipes.childOutput, closeAfterSpawningProcess: true),
@@ -245,40 +254,5 @@ private final class PipeReader: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
-    }
-}
-
-/// pi's stderr: each line to the log, the last ``Limits/stderrTailBytes`` kept for messages.
-final class StderrTail {
-    private let logger: Logger
-    private var splitter = RecordSplitter(limit: 4096)
-    private var lines: [String] = []
-    private var byteCount = 0
-
-    init(logger: Logger) {
-        self.logger = logger
-    }
-
-    func append(_ bytes: ByteBuffer) {
-        splitter.append(bytes)
-        while let output = splitter.next() { take(output) }
-    }
-
-    /// What is kept, lines joined by LF.
-    var text: String {
-        var copy = splitter
-        var all = lines
-        if case .record(let rest)? = copy.finish() { all.append(String(buffer: rest)) }
-        return all.joined(separator: "\n")
-    }
-
-    private func take(_ output: RecordSplitter.Output) {
-        guard case .record(let line) = output else { return }
-        let text = String(buffer: line).withoutControlCharacters
-        guard !text.isEmpty else { return }
-        logger.info("pi: \(text)")
-        lines.append(text)
-        byteCount += text.utf8.count + 1
-        while byteCount > Limits.stderrTailBytes, !lines.isEmpty { byteCount -= lines.removeFirst().utf8.count + 1 }
     }
 }

@@ -61,6 +61,7 @@ public final class PiSocket: Sendable {
                 children: children, logger: logger)
             return NIOLoopBound(bridge, eventLoop: loop)
         }.get()
+        let life = PiLife(options: options, bridge: bridge, children: children, logger: logger)
         let server = try await listen(bridge)
         report.change { $0.port = server.port }
         let address = Ready(
@@ -70,7 +71,7 @@ public final class PiSocket: Sendable {
             tasks.addTask { try await self.obey(bridge, report) { try ready(address) } }
             let outcome: Result<Void, any Error>
             do {
-                outcome = .success(try await self.keepRunning(bridge))
+                outcome = .success(try await life.run())
             } catch {
                 outcome = .failure(error)
             }
@@ -79,7 +80,7 @@ public final class PiSocket: Sendable {
             signalSink.finish()
             hookSink.finish()
             try await tasks.waitForAll()
-            await endOrphans()
+            await life.endOrphans()
             try outcome.get()
         }
     }
@@ -112,7 +113,9 @@ public final class PiSocket: Sendable {
         var lastError: (any Error)?
         for port in options.ports {
             let configuration = WebSocketServer.Configuration(
-                host: options.host, port: port, policy: options.policy, connectionLimit: options.viewerLimit)
+                host: options.host, port: port, policy: options.policy,
+                // Viewers are counted where tunnels count, too.
+                connectionLimit: max(options.viewerLimit, Limits.connections))
             do {
                 return try await WebSocketServer.start(configuration, on: bridge.eventLoop) { request in
                     Self.route(request, bridge)
@@ -132,8 +135,9 @@ public final class PiSocket: Sendable {
             let offersSession = request.subprotocols.contains(sessionSubprotocol)
             // The broadcast's own bound replaces the socket's: a viewer writes only while there is room.
             let options = WebSocket.Options(outboxLimit: nil)
+            if bridge.value.isFull { return .answer(status: 503, body: "too many viewers") }
             return .webSocket(subprotocol: offersSession ? sessionSubprotocol : nil, options: options) { _, _ in
-                bridge.value.makeViewer(offersSession: offersSession) ?? ClosedEndpoint()
+                bridge.value.makeEndpoint(offersSession: offersSession)
             }
         default: return .notFound
         }
@@ -150,7 +154,7 @@ public final class PiSocket: Sendable {
         options.socket = WebSocket.Options(messageLimit: Limits.clientMessageBytes, outboxLimit: nil)
         let offersSession = subprotocol == Self.sessionSubprotocol
         WebSocketClient.connect(to: url, options: options, on: bridge.eventLoop) {
-            bridge.value.makeViewer(offersSession: offersSession) ?? ClosedEndpoint()
+            bridge.value.makeEndpoint(offersSession: offersSession)
         }.whenFailure { [logger] error in
             logger.warning("tunnel could not be opened: \(error)")
         }
@@ -200,105 +204,4 @@ public final class PiSocket: Sendable {
             command: hook, environment: options.hookEnvironment, children: children, logger: logger)
         await runner.run(events)
     }
-
-    // MARK: pi's life
-
-    /// Runs pi, and runs it again after a crash as long as that is allowed.
-    private func keepRunning(_ bridge: NIOLoopBound<Bridge>) async throws {
-        var crashes = CrashCount()
-        var backoff = Backoff()
-        var generator = SystemRandomNumberGenerator()
-        var sessionFile: String?
-        while true {
-            let command = try piCommand(sessionFile: sessionFile)
-            let owner: NIOLoopBound<any PiProcess.Owner> = try await bridge.eventLoop.submit {
-                NIOLoopBound(bridge.value, eventLoop: bridge.eventLoop)
-            }.get()
-            let exit = try await PiProcess.run(
-                command, on: bridge.eventLoop, owner: owner, children: children, logger: logger)
-            logger.info("pi has ended: \(exit.how)")
-            let (isStopping, isUp, file) = try await bridge.eventLoop.submit {
-                (bridge.value.isStopping, bridge.value.isUp, bridge.value.sessionFile)
-            }.get()
-            guard isUp || isStopping else {
-                let question = try await bridge.eventLoop.submit { bridge.value.openQuestion }.get()
-                throw PiSocketError.endedEarly(
-                    command: command.executable, how: exit.how,
-                    lastLine: question.map { "an extension asked '\($0)', and pi takes no answer while it starts" }
-                        ?? exit.lastLine)
-            }
-            let restarts =
-                !isStopping && !exit.isClean && options.restart == .onFailure
-                && crashes.mayRestart(at: ContinuousClock.now)
-            try await bridge.eventLoop.submit { bridge.value.piExited(exit, isRestarting: restarts) }.get()
-            guard restarts else {
-                if isStopping || exit.isClean { return }
-                throw PiSocketError.ended(how: exit.how, lastLine: exit.lastLine)
-            }
-            await endOrphans()
-            sessionFile = file
-            try await Task.sleep(for: backoff.next(using: &generator))
-            guard try await bridge.eventLoop.submit({ !bridge.value.isStopping }).get() else { return }
-        }
-    }
-
-    private func piCommand(sessionFile: String?) throws -> PiProcess.Command {
-        let words = options.piCommand
-        guard let name = words.first, let path = Executable.find(name, path: options.piEnvironment["PATH"]) else {
-            throw PiSocketError.cannotStart(command: words.first ?? "", reason: "not found in PATH")
-        }
-        var arguments = Array(words.dropFirst()) + ["--mode", "rpc"]
-        if let file = options.extensionFile { arguments += ["-e", file] }
-        arguments += sessionFile.map { PiArguments.resuming($0, options.piArguments) } ?? options.piArguments
-        return PiProcess.Command(
-            executable: path, arguments: arguments, environment: options.piEnvironment, cwd: options.cwd)
-    }
-
-    /// Ends the tools that pi has left behind: first politely.
-    private func endOrphans() async {
-        var asked: Set<pid_t> = []
-        var killed: Set<pid_t> = []
-        for attempt in 0..<60 {
-            // A hook that is being started has no pid yet and must not be taken for an orphan: look again.
-            if let own = children.known {
-                let isAnythingLeft =
-                    attempt < 20
-                    ? OrphanReaper.sweep(except: own, signal: SIGTERM, done: &asked)
-                    : OrphanReaper.sweep(except: own, signal: SIGKILL, done: &killed)
-                guard isAnythingLeft else { return }
-            }
-            do {
-                // There is no event for the end of a process that somebody else started.
-                try await Task.sleep(for: .milliseconds(50))
-            } catch {
-                return
-            }
-        }
-        logger.warning("processes that pi left behind do not end")
-    }
-}
-
-/// Counts crashes over the last ten minutes.
-private struct CrashCount {
-    private static let limit = 3
-    private static let window = Duration.seconds(600)
-    private var times: [ContinuousClock.Instant] = []
-
-    mutating func mayRestart(at now: ContinuousClock.Instant) -> Bool {
-        times.removeAll { now - $0 > Self.window }
-        guard times.count < Self.limit else { return false }
-        times.append(now)
-        return true
-    }
-}
-
-/// An endpoint for a connection that came too late: the bridge is ending.
-private final class ClosedEndpoint: WebSocketEndpoint {
-    func opened(_ socket: WebSocket) {
-        socket.close(.goingAway, reason: "the agent has ended")
-    }
-
-    func received(_ message: Message) {}
-
-    func closed(_ closure: Closure) {}
 }

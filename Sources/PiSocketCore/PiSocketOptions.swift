@@ -31,6 +31,8 @@ public struct PiSocketOptions: Sendable {
 
     /// pi as words: the command and what always goes with it.
     public var piCommand: [String]
+    /// The program that becomes pi's ``PiKeeper`` when it is started under that name: this very one.
+    public var keeper = Executable.ownProgram
     /// What goes to pi behind `--mode rpc`.
     public var piArguments: [String]
     /// The file of the extension that tells pi's tools; `nil` leaves it out.

@@ -8,21 +8,6 @@ protocol PiInput: AnyObject {
     func write(line: ByteBuffer)
 }
 
-/// How pi ended.
-struct PiExit: Sendable, Equatable {
-    /// The exit code, if it exited.
-    var code: Int?
-    /// The signal, if one killed it.
-    var signal: Int?
-    /// The end of what it wrote to stderr.
-    var lastWords: String
-
-    /// Whether it ended by itself, without a complaint.
-    var isClean: Bool {
-        code == 0
-    }
-}
-
 /// What happens in a session that hooks and the roster want to know.
 enum SessionHappening: Sendable {
     /// A run ended and nothing follows.

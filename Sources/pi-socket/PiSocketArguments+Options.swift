@@ -44,7 +44,8 @@ extension PiSocketArguments {
         if let maxClients { options.viewerLimit = maxClients }
         if let replay { options.replayBytes = max(replay.byteCount, 1 << 16) }
         options.uiTimeout = uiTimeout?.duration
-        options.restart = restart
+        // Who embeds pi sees it end, as it would without us.
+        options.restart = restart ?? (stdio ? .never : .onFailure)
         if let grace { options.grace = grace.duration }
         options.idleExit = idleExit?.duration
         options.maxCost = maxCost

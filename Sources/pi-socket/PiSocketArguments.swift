@@ -29,15 +29,15 @@ struct PiSocketArguments: ParsableArguments {
     var stdio = false
     @Flag(help: "Leave out the extension that lists pi's tools.")
     var noExtension = false
-    @Option(help: ArgumentHelp("Restart pi after a crash.", valueName: "when"))
-    var restart = PiSocketOptions.Restart.onFailure
+    @Option(help: ArgumentHelp("Restart pi after a crash (default: on-failure).", valueName: "when"))
+    var restart: PiSocketOptions.Restart?
     @Option(help: ArgumentHelp("Time to end a turn when stopped (default: 30s).", valueName: "time"))
     var grace: TimeSpan?
     @Option(help: ArgumentHelp("Cancel dialogs that nobody is there to answer.", valueName: "time"))
     var uiTimeout: TimeSpan?
     @Option(help: ArgumentHelp("Bytes kept for slow viewers (default: 16M).", valueName: "size"))
     var replay: ByteSize?
-    @Option(help: ArgumentHelp("Viewers at once.", valueName: "count"))
+    @Option(help: ArgumentHelp("Viewers at once (default: 20000).", valueName: "count"))
     var maxClients: Int?
     @Option(help: ArgumentHelp("Stop the agent beyond this cost.", valueName: "usd"))
     var maxCost: Double?

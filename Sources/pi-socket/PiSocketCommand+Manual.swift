@@ -7,7 +7,8 @@ extension PiSocketCommand {
                 + "answered it prints one line, {\"event\":\"ready\",\"id\",\"url\",\"pid\",\"cwd\"}; the log goes to "
                 + "standard error. What follows -- is passed on to pi.",
             "Without a hypivisor it works all the same, and looks for one again and again. Asked to stop it lets pi end its "
-                + "turn; asked twice it does not wait. A pi that crashed is started again on its session.",
+                + "turn; asked twice it does not wait. A pi that crashed is started again on its session; with --stdio only "
+                + "if --restart on-failure is given, since the program that runs it expects pi's own end.",
             "A hook is a shell command that is run on ready, settled, input-required, error, guard and exit. The event is "
                 + "a JSON object on its standard input; HYPI_EVENT, HYPI_ID, HYPI_NAME, HYPI_CWD and HYPI_MACHINE are in "
                 + "its environment.",

@@ -7,7 +7,6 @@ import PiSocketCore
 import UnixSignals
 
 /// The bridge between one pi and its viewers.
-@main
 struct PiSocketCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "pi-socket",

@@ -18,7 +18,9 @@ enum PiSocketFailure {
                 .unreachable, "cannot start pi: \(command): \(reason)",
                 hint: "install pi, or name another with --pi or HYPI_PI, such as pi-demo")
         case .endedEarly(let command, let how, let lastLine):
-            return Failure(.unreachable, "pi ended before it answered: \(command): \(how)" + tail(lastLine))
+            return Failure(
+                .unreachable, "pi ended before it answered: \(command): \(how)" + tail(lastLine),
+                hint: "run it by hand to see more: \(command) --mode rpc")
         case .ended(let how, let lastLine):
             return Failure(.failure, "pi ended: \(how)" + tail(lastLine))
         }

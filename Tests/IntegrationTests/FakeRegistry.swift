@@ -35,6 +35,9 @@ final class FakeRegistry: Sendable {
     private let openings: AsyncStream<String?>.Continuation
     /// The `since` of each connection, as it comes.
     let connections: AsyncStream<String?>
+    private let turningsAway: AsyncStream<Void>.Continuation
+    /// One element for each connection that was refused while it was away.
+    let refusals: AsyncStream<Void>
 
     /// Starts a registry on a free port.
     static func start(
@@ -50,7 +53,10 @@ final class FakeRegistry: Sendable {
                 return .webSocket(subprotocol: request.subprotocols.first) { _, _ in FakeAgentPeer(registry, id) }
             }
             guard request.path == "/ws" else { return .notFound }
-            if registry.state.withLockedValue({ $0.isAway }) { return .answer(status: 503, body: "away") }
+            if registry.state.withLockedValue({ $0.isAway }) {
+                registry.turningsAway.yield()
+                return .answer(status: 503, body: "away")
+            }
             return .webSocket { request, _ in FakeRegistryPeer(registry, since: request.parameter("since")) }
         }
         registry.server.withLockedValue { $0 = server }
@@ -62,6 +68,7 @@ final class FakeRegistry: Sendable {
         server = NIOLockedValueBox(nil)
         self.respond = respond
         (connections, openings) = AsyncStream.makeStream(of: String?.self)
+        (refusals, turningsAway) = AsyncStream.makeStream(of: Void.self)
     }
 
     deinit {

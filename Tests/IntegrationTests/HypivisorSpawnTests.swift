@@ -97,7 +97,8 @@ struct HypivisorSpawnTests {
         #expect(result.exit == .status(0), "\(result.errors)")
         let nodes = try result.output.split(separator: "\n").map { try Node(json: JSON(parsing: String($0))) }
         let pids = others(fixture, than: hypivisor)
-        #expect(pids.count == 4)
+        // Of each: pi-socket, pi, and its keeper.
+        #expect(pids.count == 6)
         #if os(Linux)
             let sockets = try Self.descriptors(hypivisor.pid).filter {
                 $0.hasPrefix("socket:") || $0.hasPrefix("pipe:")
@@ -156,7 +157,7 @@ struct HypivisorSpawnTests {
         let again = try JSON(parsing: try await spawn(fixture, [folder, "--key", "nightly"]).output)
         #expect(again["id"] == nodes[0]["id"])
         #expect(again["existing"]?.bool == true)
-        #expect(others(fixture, than: next).count == 2)
+        #expect(others(fixture, than: next).count == 3)
     }
 
     @Test("--max-agents and --no-spawn refuse with a word and start nothing")
@@ -170,7 +171,7 @@ struct HypivisorSpawnTests {
         #expect(second.exit == .status(75))
         #expect(second.errors.contains("--max-agents"))
         #expect(!exists(folder + "/b"))
-        #expect(others(fixture, than: limited).count == 2)
+        #expect(others(fixture, than: limited).count == 3)
         limited.signal(SIGTERM)
         _ = try await limited.waitForExit()
         _ = try await start(fixture, ["--no-spawn"])

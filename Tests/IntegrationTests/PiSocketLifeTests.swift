@@ -50,7 +50,7 @@ import Testing
         let exit = try await viewer.frame("the end of pi") { $0["type"] == "agent_exit" }
         #expect(exit["signal"] == 9 && exit["restarting"] == true)
         try await eventually("nothing but the bridge and a new pi is left") {
-            Self.names(fixture) == ["pi-demo", "pi-socket"]
+            Self.names(fixture) == ["pi-demo", "pi-keeper", "pi-socket"]
         }
         viewer.command(["id": "t", "type": "get_state"])
         viewer.command(["id": "m", "type": "get_messages"])
@@ -60,6 +60,52 @@ import Testing
         #expect(after["payload"]?["data"]?["sessionFile"]?.string == file)
         let messages = try await viewer.frame("the conversation") { $0["payload"]?["id"] == "m" }
         #expect(messages["payload"]?["data"]?.text.contains("remember me") == true)
+    }
+
+    @Test("pi killed in mid-answer: viewers of both dialects are told, and begin anew with what pi has kept")
+    func killPiInMidAnswer() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let agent = try await fixture.startAgent(["--standalone", "--pi", slow])
+        let token = try fixture.token()
+        let viewport = try await Viewer(agent.url, token: token)
+        let session = try await Viewer(
+            agent.url, token: token, hello: ["stream": "delta"], subprotocols: ["pi-server.v1"])
+        let first = try await session.frame("welcome") { $0["type"] == "welcome" }
+        session.command(["type": "prompt", "message": "remember me"])
+        _ = try await viewport.frame("the end of a run") { $0["type"] == "agent_settled" }
+        let beforeLong = viewport.frames.all.count
+        viewport.send("/long 4000")
+        for viewer in [viewport, session] {
+            _ = try await viewer.frame("an answer", from: beforeLong) { frame in
+                let record = frame["payload"] ?? frame
+                return record["assistantMessageEvent"]?["type"] == "text_delta"
+            }
+        }
+
+        kill(try pid("pi-demo", fixture), SIGKILL)
+        let welcome = try await session.frame("another welcome", from: 1) { $0["type"] == "welcome" }
+        let told = session.frames.json().compactMap { $0["type"]?.string }.filter { $0 != "event" && $0 != "response" }
+        #expect(told == ["welcome", "agent_exit", "agent_restarted", "welcome"])
+        #expect(welcome["resumed"] == false && welcome["partial"] == nil && welcome["boot"] != first["boot"])
+        let initState = try await viewport.frame("another snapshot", from: 1) { $0["type"] == "init_state" }
+        let ours = viewport.frames.json().compactMap { $0["type"]?.string }.filter {
+            ["init_state", "agent_exit", "agent_restarted"].contains($0)
+        }
+        #expect(ours == ["init_state", "agent_exit", "agent_restarted", "init_state"])
+
+        session.command(["id": "m", "type": "get_messages"])
+        let messages = try await session.frame("the conversation") { $0["payload"]?["id"] == "m" }
+        let kept = try #require(messages["payload"]?["data"]?["messages"])
+        #expect(kept.text.contains("remember me"))
+        #expect(welcome["messages"] == kept && initState["messages"] == kept)
+        // The stream goes on where the snapshot ends.
+        session.command(["type": "prompt", "message": "and again"])
+        _ = try await session.frame("another run", from: session.frames.all.count) {
+            $0["payload"]?["type"] == "agent_settled"
+        }
+        let numbers = session.frames.json().drop { $0 != welcome }.compactMap { $0["seq"]?.int }
+        #expect(numbers.first == welcome["currentSeq"]?.int.map { $0 + 1 })
     }
 
     @Test("pi-socket killed in mid-answer: pi ends by itself") func killBridge() async throws {
@@ -72,6 +118,34 @@ import Testing
         kill(agent.process.pid, SIGKILL)
         try await viewer.wait("the connection is lost") { $0.closure != nil }
         try await eventually("no process is left") { Self.names(fixture).isEmpty }
+    }
+
+    @Test("pi-socket killed in mid-tool: pi has the grace time, then it ends with its tools") func killBridgeInMidTool()
+        async throws
+    {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let agent = try await fixture.startAgent(["--standalone", "--pi", slow, "--grace", "200ms"])
+        let viewer = try await Viewer(agent.url, token: try fixture.token())
+        viewer.send("!trap '' TERM; sleep 1000 & setsid sleep 1001 & sleep 1002")
+        try await eventually("the tool runs") { Self.names(fixture).count { $0 == "sleep" } == 3 }
+        kill(agent.process.pid, SIGKILL)
+        try await eventually("no process is left") { Self.names(fixture).isEmpty }
+    }
+
+    @Test("the keeper of pi killed in mid-tool: the bridge ends what it kept, and starts pi again")
+    func killKeeper() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let agent = try await fixture.startAgent(["--standalone", "--pi", slow])
+        let viewer = try await Viewer(agent.url, token: try fixture.token())
+        viewer.send("!setsid sleep 1001 & sleep 1002")
+        try await eventually("the tool runs") { Self.names(fixture).count { $0 == "sleep" } == 2 }
+        let pi = try pid("pi-demo", fixture)
+        kill(try pid("pi-keeper", fixture), SIGKILL)
+        _ = try await viewer.frame("another snapshot", from: 1) { $0["type"] == "init_state" }
+        #expect(Self.names(fixture) == ["pi-demo", "pi-keeper", "pi-socket"])
+        #expect(try self.pid("pi-demo", fixture) != pi)
     }
 
     @Test("a viewer killed in mid-answer: the others get every word") func killViewer() async throws {
@@ -162,7 +236,7 @@ import Testing
             try await viewer.wait("crash \(count)") { $0.json().count { $0["type"] == "agent_exit" } == count }
             // Questions are refused until the next pi is there.
             try await eventually("the next pi") {
-                count == 4 || Self.names(fixture) == ["pi-demo", "pi-socket"]
+                count == 4 || Self.names(fixture) == ["pi-demo", "pi-keeper", "pi-socket"]
             }
         }
         let exits = viewer.frames.json().filter { $0["type"] == "agent_exit" }

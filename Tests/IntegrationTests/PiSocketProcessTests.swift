@@ -2,6 +2,7 @@ import Foundation
 import HypiNet
 import HypiTestSupport
 import HypiWire
+import NIOCore
 import Testing
 
 /// pi-socket as a Unix process.
@@ -45,6 +46,87 @@ import Testing
         // Our own questions and frames stay with us.
         #expect(answers.count == 5)
         #expect(!lines.contains { $0["type"] == "extension_ui_resolved" })
+    }
+
+    @Test("what a program reads from --stdio is what it would read from pi") func sameAsPi() async throws {
+        let steps: [(command: String, end: String)] = [
+            ("{\"id\":1,\"type\":\"prompt\",\"message\":\"hello\"}", "agent_settled"),
+            ("{\"type\":\"prompt\",\"message\":\"!echo one\"}", "agent_settled"),
+            ("not json", "response"), ("{\"id\":2,\"type\":\"strange\"}", "response"), ("[1]", "response"),
+            ("{\"id\":\"b\",\"type\":\"bash\",\"command\":\"echo two\"}", "response"),
+            ("{\"id\":3,\"type\":\"set_session_name\",\"name\":\"x\"}", "response"),
+            ("{\"id\":4,\"type\":\"new_session\"}", "response"),
+            ("{\"id\":5,\"type\":\"get_messages\"}", "response"),
+        ]
+        var outputs: [[String]] = []
+        for (tool, arguments) in [
+            ("pi-demo", ["--mode", "rpc", "--rate", "0"]),
+            ("pi-socket", ["--stdio", "--port", "0", "--standalone", "--pi", "pi-demo --rate 0"]),
+        ] {
+            let fixture = try Fixture()
+            defer { fixture.cleanUp() }
+            let process = try fixture.start(tool, arguments, input: .pipe)
+            var seen = 0
+            for step in steps {
+                process.send(step.command + "\n")
+                let start = seen
+                try await process.output.wait("\(step.end) after \(step.command)") { bytes, _ in
+                    Self.kinds(bytes).dropFirst(start).contains { $0.hasPrefix(step.end) }
+                }
+                seen = Self.kinds(process.output.bytes).count
+            }
+            process.closeInput()
+            let end = try await process.finish()
+            #expect(end.exit == .status(0))
+            outputs.append(Self.kinds(Array(end.output.utf8)))
+        }
+        #expect(outputs[0] == outputs[1])
+        #expect(outputs[0].count > 20)
+    }
+
+    /// What each whole line is: its type, and of an answer everything but times and names.
+    private static func kinds(_ bytes: [UInt8]) -> [String] {
+        bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast().map { line in
+            guard let json = try? JSON(parsing: ByteBuffer(bytes: line)), let type = json["type"]?.string else {
+                return "no record: \(String(decoding: line, as: UTF8.self))"
+            }
+            guard type == "response" else { return type }
+            return
+                "response \(json["id"]?.text ?? "-") \(json["command"]?.text ?? "-") \(json["success"]?.text ?? "-") "
+                + (json["error"]?.text ?? "")
+        }
+    }
+
+    @Test("with --stdio pi's crash is the end, as it is of pi; --restart on-failure says otherwise") func stdioCrash()
+        async throws
+    {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let embedded = ["--stdio", "--port", "0", "--standalone", "--pi", "pi-demo --rate 0"]
+        let crash = "{\"id\":1,\"type\":\"prompt\",\"message\":\"/crash\"}\n"
+        let process = try fixture.start("pi-socket", embedded, input: .pipe)
+        process.send(crash)
+        let end = try await process.finish()
+        #expect(end.exit == .status(1))
+        #expect(end.errors.contains("pi ended: exit status 1"))
+        #expect(!end.output.contains("agent_exit"))
+
+        let stubborn = try fixture.start("pi-socket", embedded + ["--restart", "on-failure"], input: .pipe)
+        stubborn.send(crash)
+        try await stubborn.errors.wait("pi has ended") { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains("pi has ended")
+        }
+        try await within(.seconds(20), "the next pi answers") {
+            var number = 2
+            while !stubborn.output.text.contains("\"success\":true,\"data\":{\"messages\"") {
+                stubborn.send("{\"id\":\(number),\"type\":\"get_messages\"}\n")
+                number += 1
+                // There is nothing in pi's protocol that says that pi is back.
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        stubborn.closeInput()
+        #expect(try await stubborn.waitForExit() == .status(0))
     }
 
     @Test("--detach prints the ready line, outlives its terminal's hang-up and stops when asked") func detach()

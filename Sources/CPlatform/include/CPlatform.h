@@ -5,6 +5,12 @@
 /// Returns 0, or -1 with errno set; ENOSYS where the system has no such thing.
 int hypi_become_subreaper(void);
 
+/// Gives this process the name that lists of processes show; nothing happens where the system has no such thing.
+void hypi_name_process(const char *name);
+
+/// Lets this process leave no core dump, however it ends.
+void hypi_dump_no_core(void);
+
 /// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.
 int hypi_pipe(int ends[2]);
 

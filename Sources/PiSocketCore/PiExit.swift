@@ -1,0 +1,27 @@
+/// How pi ended.
+struct PiExit: Sendable, Equatable {
+    /// The exit code, if it exited.
+    var code: Int?
+    /// The signal, if one killed it.
+    var signal: Int?
+    /// The end of what it wrote to stderr.
+    var lastWords: String
+
+    /// Whether it ended by itself, without a complaint.
+    var isClean: Bool {
+        code == 0
+    }
+}
+
+extension PiExit {
+    /// How it ended, as part of a sentence.
+    var how: String {
+        if let signal { return "killed by signal \(signal)" }
+        return "exit status \(code ?? 0)"
+    }
+
+    /// The last line it wrote to stderr.
+    var lastLine: String {
+        lastWords.split(separator: "\n").last.map(String.init) ?? ""
+    }
+}

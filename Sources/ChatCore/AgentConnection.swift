@@ -241,11 +241,6 @@ public actor AgentConnection {
         let payload = frame["payload"]
         let record = payload == nil ? raw : FrameBytes.payload(of: raw)
         switch frame["type"]?.string {
-        case "welcome":
-            // pi was started again: the snapshot takes the place of all that was said.
-            let welcome = Welcome(frame)
-            position = Position(boot: welcome.boot ?? "", sequence: welcome.currentSeq)
-            return AgentEvent(kind: .welcome(welcome), raw: raw)
         case "event":
             guard let payload else { return AgentEvent(kind: .other(frame), raw: raw) }
             if let dialog = DialogRequest(payload) { return AgentEvent(kind: .dialog(dialog), raw: record) }
@@ -261,7 +256,7 @@ public actor AgentConnection {
             return AgentEvent(kind: .response(id: id, payload), raw: record)
         case "extension_ui_resolved": return AgentEvent(kind: .dialogResolved(id: frame["id"]?.string ?? ""), raw: raw)
         case "welcome":
-            // The bridge begins anew on the same connection; what was said before may be gone.
+            // pi was started again: the snapshot takes the place of all that was said.
             let welcome = Welcome(frame)
             position = Position(boot: welcome.boot ?? position?.boot ?? "", sequence: welcome.currentSeq)
             return AgentEvent(kind: .welcome(welcome), raw: raw)

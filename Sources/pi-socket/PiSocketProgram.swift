@@ -1,3 +1,4 @@
+import HypiTool
 import PiSocketCore
 
 /// The program: the bridge, or, started under another name, the keeper of its pi.

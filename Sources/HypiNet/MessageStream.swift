@@ -58,7 +58,8 @@ public final class MessageStream: Sendable {
     ///   - byteLimit: Bytes that may have arrived and not been read; beyond it reading stops until half of it is left.
     ///   - group: Where the connection's loop comes from.
     /// - Returns: The open connection.
-    /// - Throws: ``ConnectError``.
+    /// - Throws: ``ConnectError``, or `CancellationError` at once when the task is cancelled, whatever the resolver or
+    ///   the peer are at.
     public static func connect(
         to url: WebSocketURL, options: WebSocketClient.Options = .init(), byteLimit: Int = Limits.streamBytes,
         on group: any EventLoopGroup
@@ -72,13 +73,16 @@ public final class MessageStream: Sendable {
         let source = sequence.source
         let box = try await eventLoop.submit { NIOLoopBound(SocketBox(), eventLoop: eventLoop) }.get()
         delegate.box.withLockedValue { $0 = box }
+        let opened = WebSocketClient.connect(to: url, options: options, on: eventLoop) {
+            StreamEndpoint(source: source, watermarks: watermarks, box: box.value)
+        }
         do {
-            try await WebSocketClient.connect(to: url, options: options, on: eventLoop) {
-                StreamEndpoint(source: source, watermarks: watermarks, box: box.value)
-            }.get()
+            try await opened.unlessCancelled()
         } catch {
             // A source must not be let go unfinished.
             source.finish()
+            // An attempt that nobody waits for any more may still succeed.
+            opened.whenSuccess { box.value.socket?.drop() }
             throw error
         }
         return MessageStream(messages: Messages(producer: sequence.sequence), socket: box)

@@ -170,6 +170,23 @@ struct ClientHandshakeTests {
         }
     }
 
+    @Test("who gives up does not wait for a server that says nothing, and what opens after all is closed")
+    func cancelled() async throws {
+        let listener = try await RawListener.start()
+        let url = WebSocketURL(host: "127.0.0.1", port: listener.port, path: "/")
+        let attempt = Task {
+            try await MessageStream.connect(
+                to: url, options: .init(timeout: .seconds(60)), on: MultiThreadedEventLoopGroup.singleton)
+        }
+        let peer = RawPeer(try await listener.next(), isClient: false)
+        let request = try await peer.readHead()
+        attempt.cancel()
+        await #expect(throws: CancellationError.self) { try await attempt.value }
+        await peer.connection.send(SwitchingAnswer(to: request).text)
+        try await peer.connection.received.wait("the end of the connection") { $1 }
+        await listener.stop()
+    }
+
     @Test("a token does not go to another machine in the clear, nor a line break into a request")
     func refusedBeforeConnecting() async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()

@@ -83,8 +83,9 @@ extension Manual.Entry {
     /// The settings.
     public static let configFile = Manual.Entry(
         "~/.config/hyper-pi/config",
-        "Settings for all programs, 'key = value' a line: the long names of options, such as 'hypivisor', 'token-file' "
-            + "and 'timeout'. The environment is stronger than it, and options are stronger than both.")
+        "Settings for all programs, 'key = value' a line: the long names of options. Programs that "
+            + "ask a hypivisor take 'hypivisor', 'token-file', 'timeout' and 'insecure' from it. The environment is stronger than it, and options are stronger than both."
+    )
     /// The token's file.
     public static let tokenFile = Manual.Entry(
         "~/.config/hyper-pi/token", "The token; made by the first hypivisor or pi-socket, readable for its owner alone."

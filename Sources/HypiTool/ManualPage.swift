@@ -11,6 +11,7 @@ struct ManualPage {
 
     private let summary: CommandSummary
     private let manual: Manual
+    private let settings: [String]
     private let date: String
 
     /// A page.
@@ -18,10 +19,12 @@ struct ManualPage {
     /// - Parameters:
     ///   - summary: What the program takes.
     ///   - manual: What else there is to say.
+    ///   - settings: Options that the config file sets.
     ///   - now: The date it shows, in milliseconds since the epoch.
-    init(_ summary: CommandSummary, _ manual: Manual, now: Int64) {
+    init(_ summary: CommandSummary, _ manual: Manual, settings: [String], now: Int64) {
         self.summary = summary
         self.manual = manual
+        self.settings = settings
         let parts = Timestamp.text(milliseconds: now).prefix(10).split(separator: "-").compactMap { Int($0) }
         date = "\(Self.months[parts[1] - 1]) \(parts[2]), \(parts[0])"
     }
@@ -34,7 +37,7 @@ struct ManualPage {
         lines += [".Sh SYNOPSIS", ".Nm", Self.roff(summary.usage)]
         lines += [".Sh DESCRIPTION"] + Array(manual.description.map(Self.lines).joined(separator: [".Pp"]))
         lines += options
-        lines += list("ENVIRONMENT", manual.environment, "Ev") + list("FILES", manual.files, "Pa")
+        lines += list("ENVIRONMENT", manual.environment, "Ev") + list("FILES", files, "Pa")
         lines += list("EXIT STATUS", manual.exitStatus + [Self.signals], "Li")
         lines += [".Sh EXAMPLES", ".Bd -literal"] + manual.examples.map(Self.roff) + [".Ed"]
         lines += [".Sh SEE ALSO"] + seeAlso
@@ -47,6 +50,15 @@ struct ManualPage {
     private static let programs = [
         "hypi-attach", "hypi-dirs", "hypi-ls", "hypi-spawn", "hypivisor", "pi-demo", "pi-socket",
     ]
+
+    private var files: [Manual.Entry] {
+        guard !settings.isEmpty else { return manual.files }
+        let names = settings.map { "'\($0)'" }.joined(separator: ", ")
+        return manual.files.map { entry in
+            guard entry.term == Manual.Entry.configFile.term else { return entry }
+            return Manual.Entry(entry.term, "\(entry.meaning) This program takes from it: \(names).")
+        }
+    }
 
     private var purpose: String {
         let text = summary.purpose.hasSuffix(".") ? String(summary.purpose.dropLast()) : summary.purpose

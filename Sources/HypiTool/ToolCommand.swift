@@ -13,6 +13,9 @@ public protocol ToolCommand: AsyncParsableCommand {
     /// What its help and its manual page say beyond the options.
     static var manual: Manual { get }
 
+    /// What the config file can set beside the options that all programs share.
+    static var settings: Settings { get }
+
     /// Whether what follows `--` belongs to another program.
     ///
     /// The parser knows only one list of positional arguments; these are taken out before it looks, and are at
@@ -21,6 +24,9 @@ public protocol ToolCommand: AsyncParsableCommand {
 }
 
 extension ToolCommand {
+    /// Nothing but what all programs share.
+    public static var settings: Settings { .none }
+
     /// Nothing is passed on.
     public static var hasTrailingArguments: Bool { false }
 
@@ -41,7 +47,10 @@ extension ToolCommand {
             }
             // A shell that asks for completions puts the words so far behind a `--` of its own.
             let isCut = hasTrailingArguments && words.first != "---completion"
-            var command = try await asyncParseAsRoot(Array(isCut ? words.prefix { $0 != "--" } : words))
+            let own = Array(isCut ? words.prefix { $0 != "--" } : words)
+            // First as it was typed: what is wrong with that is no fault of the config file.
+            var command = try await asyncParseAsRoot(own)
+            if command is Self, let configured = try await configured(own) { command = configured }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -50,6 +59,21 @@ extension ToolCommand {
         } catch {
             finish(error)
         }
+    }
+
+    /// The command with what the config file says, too; `nil` where it says nothing.
+    private static func configured(_ words: [String]) async throws -> (any ParsableCommand)? {
+        let tool = configuration.commandName ?? "\(Self.self)"
+        do {
+            let environment = Environment.current()
+            let more = try settings.words(before: words, of: CommandSummary(Self.self), environment)
+            return more.isEmpty ? nil : try await asyncParseAsRoot(more + words)
+        } catch let failure as Failure {
+            Diagnostic.print(tool, failure.line)
+        } catch {
+            Diagnostic.print(tool, "config: \(line(message(for: error)))")
+        }
+        throw ExitCode(ExitStatus.configuration.rawValue)
     }
 
     private static func finish(_ error: any Error) -> Never {
@@ -71,7 +95,7 @@ extension ToolCommand {
     private static var page: String {
         let seconds = Environment.current()["SOURCE_DATE_EPOCH"].flatMap { Int64($0) }
         let now = seconds.map { min(max($0, 0), 1 << 37) * 1000 } ?? WallClock.milliseconds()
-        return ManualPage(CommandSummary(Self.self), manual, now: now).text
+        return ManualPage(CommandSummary(Self.self), manual, settings: settings.names, now: now).text
     }
 
     private static func printAndLeave(_ text: String) -> Never {

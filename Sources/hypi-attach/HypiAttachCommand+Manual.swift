@@ -1,6 +1,8 @@
 import HypiTool
 
 extension HypiAttachCommand {
+    static let settings = Settings([.init("jobs")])
+
     static let manual = Manual(
         description: [
             "On a terminal it is a chat; /help lists its commands, and Ctrl-D leaves while the agent goes on. With -p, or "

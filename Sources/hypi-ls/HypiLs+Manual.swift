@@ -1,6 +1,8 @@
 import HypiTool
 
 extension HypiLs {
+    static let settings = Settings([.init("no-color", "NO_COLOR")])
+
     static let manual = Manual(
         description: [
             "On a terminal it prints a table, sorted so that agents which need a person come first; in a pipe one JSON "

@@ -1,6 +1,8 @@
 import HypiTool
 
 extension HypiSpawn {
+    static let settings = Settings([.init("jobs")])
+
     static let manual = Manual(
         description: [
             "The hypivisor starts a pi-socket with a pi in each folder; they outlive hypi-spawn, the terminal and the "
@@ -9,7 +11,8 @@ extension HypiSpawn {
             "With - folders come from standard input as they are written: JSON objects with 'path' or 'cwd', as "
                 + "hypi-dirs and hypi-ls print them, or plain lines, or with --null paths separated by NUL.",
             "--key and --if-absent make it fit for cron: an agent that runs already is printed, with "
-                + "\"existing\":true, and none is started. What follows -- is passed on to pi.",
+                + "\"existing\":true, and none is started. Both need a hypivisor, also with --local: without one nobody "
+                + "knows which agents run. What follows -- is passed on to pi.",
             "Under cron there is no terminal, no standard input and a PATH of /usr/bin:/bin. That is enough if the "
                 + "hypivisor finds pi; programs beside hypi-spawn are found in any case.",
         ],

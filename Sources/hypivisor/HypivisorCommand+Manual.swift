@@ -1,6 +1,13 @@
 import HypiTool
 
 extension HypivisorCommand {
+    // Without port and host: pi-socket has these, too, and one file serves both.
+    static let settings = Settings([
+        .init("token-file", "HYPI_TOKEN", "HYPI_TOKEN_FILE"), .init("root"), .init("node-ttl"), .init("heartbeat"),
+        .init("allow-origin"), .init("allow-host"), .init("max-connections"), .init("max-agents"), .init("no-spawn"),
+        .init("spawn-command"), .init("log-level"), .init("log-format"),
+    ])
+
     static let manual = Manual(
         description: [
             "It is the registry of agents: who runs where, live events, a relay to any agent, starting agents, listing "
@@ -30,7 +37,7 @@ extension HypivisorCommand {
             .init("NOTIFY_SOCKET", "Where systemd is told that it is ready."), .folders,
         ],
         files: [
-            .tokenFile, .announcement,
+            .configFile, .tokenFile, .announcement,
             .init("~/.local/state/hyper-pi/log/<id>.log", "The log of an agent that it started."),
         ])
 }

@@ -1,6 +1,14 @@
 import HypiTool
 
 extension PiSocketCommand {
+    // Without port and host: hypivisor has these, too, and one file serves both.
+    static let settings = Settings([
+        .init("token-file", "HYPI_TOKEN", "HYPI_TOKEN_FILE"), .init("pi", "HYPI_PI"), .init("hook", "HYPI_HOOK"),
+        .init("restart"), .init("grace"), .init("ui-timeout"), .init("replay"), .init("max-clients"),
+        .init("max-cost"), .init("max-turn"), .init("max-repeats"), .init("idle-exit"), .init("allow-origin"),
+        .init("allow-host"), .init("no-extension"), .init("log-level"), .init("log-format"),
+    ])
+
     static let manual = Manual(
         description: [
             "It runs 'pi --mode rpc' in a folder, tells the hypivisor, and serves it to any number of viewers. When pi has "

@@ -1,0 +1,67 @@
+import Foundation
+import HypiTestSupport
+import HypiWire
+import Testing
+
+/// What a person writes down once, in `~/.config/hyper-pi/config`.
+@Suite("The config file")
+struct ConfigTests {
+    private let fixture: Fixture
+
+    init() throws {
+        fixture = try Fixture()
+    }
+
+    private func write(_ text: String) throws {
+        let folder = try fixture.makeFolder(".config/hyper-pi")
+        try text.write(toFile: folder + "/config", atomically: true, encoding: .utf8)
+    }
+
+    @Test("one token file serves the daemons and all that talk to them")
+    func tokenFile() async throws {
+        defer { fixture.cleanUp() }
+        try "a-token-of-my-own\n".write(toFile: fixture.home + "/secret", atomically: true, encoding: .utf8)
+        try write("# mine\ntoken-file = \(fixture.home)/secret\nlog-format = json\n")
+        let (hypivisor, _) = try await fixture.startHypivisor()
+        let agent = try await fixture.startAgent(["--id", "one"])
+        let listed = try await fixture.run("hypi-ls", ["--wait", "idle", "one", "--timeout", "20"])
+        #expect(listed.exit == .status(0), "\(listed.errors)")
+        #expect(try await fixture.run("hypi-attach", ["-p", "hi", "\(agent.url)"]).exit == .status(0))
+        let stranger = try await fixture.run("hypi-ls", environment: ["HYPI_TOKEN": "another"])
+        #expect(stranger.exit == .status(77))
+        #expect(!FileManager.default.fileExists(atPath: fixture.home + "/.config/hyper-pi/token"))
+        #expect(hypivisor.errors.text.hasPrefix("{\"ts\":"))
+    }
+
+    @Test("a flag is stronger than the environment, that is stronger than the file, that is stronger than defaults")
+    func order() async throws {
+        defer { fixture.cleanUp() }
+        try write("pi = /no/such/config-pi\n")
+        func failure(_ arguments: [String], _ environment: [String: String]) async throws -> String {
+            let variables = ["HYPI_PI": ""].merging(environment) { $1 }
+            let result = try await fixture.run("pi-socket", ["--standalone"] + arguments, environment: variables)
+            #expect(result.exit == .status(69))
+            return result.errors
+        }
+        #expect(try await failure([], [:]).contains("/no/such/config-pi"))
+        #expect(try await failure([], ["HYPI_PI": "/no/such/env-pi"]).contains("/no/such/env-pi"))
+        let flag = try await failure(["--pi", "/no/such/flag-pi"], ["HYPI_PI": "/no/such/env-pi"])
+        #expect(flag.contains("/no/such/flag-pi"))
+        #expect(try await failure(["--pi=/no/such/flag-pi"], [:]).contains("/no/such/flag-pi"))
+    }
+
+    @Test("what is wrong with the file is told as the file's, with status 78, and stops neither help nor version")
+    func mistakes() async throws {
+        try write("grace = soon\nno-spawn = perhaps\njobs = many\n")
+        let bridge = try await fixture.run("pi-socket")
+        #expect(bridge.exit == .status(78))
+        #expect(bridge.errors == "pi-socket: config: the value 'soon' is invalid for '--grace <time>'\n")
+        let registry = try await fixture.run("hypivisor", ["--port", "0"])
+        #expect(registry.exit == .status(78))
+        #expect(registry.errors == "hypivisor: config: 'no-spawn = perhaps' is neither true nor false\n")
+        #expect(try await fixture.run("hypi-spawn", ["/"]).exit == .status(78))
+        #expect(try await fixture.run("pi-socket", ["--help"]).exit == .status(0))
+        #expect(try await fixture.run("hypivisor", ["--version"]).exit == .status(0))
+        #expect(try await fixture.run("pi-socket", ["--nonsense"]).exit == .status(64))
+    }
+}

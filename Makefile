@@ -30,6 +30,7 @@ packages:
 
 release: packages
 	$(SWIFT) build $(RELEASE_FLAGS)
+	@touch "$(RELEASE_BIN)/.complete"
 
 demo: release ## Start a hypivisor and two agents, talk to them, break things, clean up (PI=pi for a real pi)
 	@Tests/Scripts/install-packages.sh jq
@@ -59,11 +60,16 @@ screens: release ## Take the README's screens of the chat anew (needs tmux)
 	@Tests/Scripts/install-packages.sh tmux
 	@Tests/Scripts/screens.sh "$(RELEASE_BIN)"
 
-bench: ## Measure (nothing is measured yet)
-	@echo "make bench: nothing is measured yet" >&2
+bench: release ## Measure the release programs, each Tests/Bench/*.sh in turn
+	@Tests/Scripts/install-packages.sh jq
+	@for script in Tests/Bench/*.sh; do \
+		echo "== $$script" && "$$script" "$(RELEASE_BIN)" || exit 1; \
+	done
 
 install: ## Install programs, completions and manual pages under PREFIX (default /usr/local); DESTDIR is honoured
 	@test -x "$(RELEASE_BIN)/hypivisor" || $(MAKE) release
+	@newer=$$(find Sources Package.swift -newer "$(RELEASE_BIN)/.complete" -type f 2>/dev/null | head -n 1); \
+	test -z "$$newer" || { echo "make install: $$newer is newer than the programs (run 'make' first)" >&2; exit 1; }
 	install -d "$(BINDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)" "$(MAN_DIR)"
 	for tool in $(TOOLS); do \
 		install -m 755 "$(RELEASE_BIN)/$$tool" "$(BINDIR)/$$tool" && \

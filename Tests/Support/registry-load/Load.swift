@@ -17,6 +17,8 @@ struct Load: Sendable {
         var seconds: Int
         /// Seconds between two samples of memory.
         var sample: Int
+        /// Updates of agents that stay.
+        var updates: Int
     }
 
     private let site: Site
@@ -54,12 +56,22 @@ struct Load: Sendable {
                 try await all(looking, read: truth)
                 try await compare(ids)
             }
+            if size.updates > 0 { try await update(fleet, size.updates) }
             try report("done", ["events": .int(truth.eventCount), "rss": .int(memory)])
             for agent in fleet { agent.close() }
             for dashboard in looking { dashboard.close() }
             try await tasks.waitForAll()
         }
         return .success
+    }
+
+    private func update(_ fleet: [LoadAgent], _ count: Int) async throws {
+        try await Updates.waitForWord()
+        let begin = ContinuousClock.now
+        try await Updates(fleet).send(count)
+        let seconds = (ContinuousClock.now - begin).inSeconds
+        try report("updated", ["updates": .int(count), "seconds": .double(seconds), "rss": .int(memory)])
+        try await Updates.waitForWord()
     }
 
     private var memory: Int { ResidentMemory.bytes(of: pid) }

@@ -51,6 +51,12 @@ final class LoadAgent: Sendable {
             ])
     }
 
+    /// Tells what it does.
+    func update(activity: Node.Activity) async throws {
+        guard let client = client.withLock({ $0 }) else { return }
+        _ = try await client.request("update", ["id": .string(id), "activity": .string(activity.rawValue)])
+    }
+
     /// Deregisters, or just goes.
     func leave(politely: Bool) async throws {
         guard let client = client.withLock({ $0 }) else { return }

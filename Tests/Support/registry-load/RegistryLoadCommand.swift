@@ -25,6 +25,8 @@ struct RegistryLoadCommand: AsyncParsableCommand {
     @Option(help: "Joins, and as many leaves, in a minute of churn.") var churn = 1000
     @Option(help: "Seconds of churn.") var seconds = 0
     @Option(help: "Seconds between two samples of memory.") var sample = 10
+    @Option(help: "Updates to send, once a line has come on standard input; the agents then stay for another line.")
+    var updates = 0
     @Option(help: "The hypivisor's process id, for its memory.") var pid: Int32?
     @Option(help: "Seconds for each phase.") var patience = 120
 
@@ -40,7 +42,9 @@ struct RegistryLoadCommand: AsyncParsableCommand {
                 group: MultiThreadedEventLoopGroup.singleton)
             let load = Load(site, patience: .seconds(patience), pid: pid)
             return try await load.run(
-                .init(agents: agents, dashboards: subscribers, churn: churn, seconds: seconds, sample: sample))
+                .init(
+                    agents: agents, dashboards: subscribers, churn: churn, seconds: seconds, sample: sample,
+                    updates: updates))
         }
     }
 }

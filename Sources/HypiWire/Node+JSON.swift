@@ -51,7 +51,8 @@ extension Node {
             "status": .string(status.rawValue),
         ]
         for (key, field) in Self.orderedFields {
-            object[key] = field.get(self)
+            // All names differ, so none has to be looked for among the others.
+            if let value = field.get(self) { object.appendUnchecked(key, value) }
         }
         for member in extra.members where object[member.key] == nil {
             object[member.key] = member.value

@@ -42,20 +42,24 @@ echo "$agents agents, joined in $(jq '.seconds | floor' <<<"$joined") s"
 hypi-ls >"$HOME/nodes"
 [ "$(wc -l <"$HOME/nodes")" -eq "$agents" ] || { echo "hypi-ls listed $(wc -l <"$HOME/nodes") agents" >&2; exit 1; }
 commands=("jq -c . $HOME/nodes" "hypi-ls" "hypi-ls --table" "hypi-ls -q" "hypi-ls --activity idle --name load-77*")
+TIMEFORMAT='%R %U %S'
 for ((run = 0; run < runs; run++)); do
     for index in "${!commands[@]}"; do
-        begin=${EPOCHREALTIME/./}
-        ${commands[index]} >/dev/null
-        echo "$((${EPOCHREALTIME/./} - begin))" >>"$HOME/times.$index"
+        { time ${commands[index]} >/dev/null; } 2>>"$HOME/times.$index"
     done
 done
-median() { sort -n "$1" | awk '{ all[NR] = $1 } END { printf "%d", all[int((NR + 1) / 2)] }'; }
-peer=$(median "$HOME/times.0")
-printf '\n%-44s %10s %8s   (median of %d, interleaved; %d bytes)\n' command ms ratio "$runs" "$(wc -c <"$HOME/nodes")"
+# The median of the first column, or of the sum of the second and third, in ms.
+median() {
+    awk -v column="$1" '{ print 1000 * (column == "real" ? $1 : $2 + $3) }' "$2" | sort -n |
+        awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
+}
+printf '\n%-42s %8s %7s %8s %7s   (medians of %d, interleaved; %d bytes)\n' \
+    command 'ms real' ratio 'ms cpu' ratio "$runs" "$(wc -c <"$HOME/nodes")"
 for index in "${!commands[@]}"; do
-    time=$(median "$HOME/times.$index")
-    awk -v name="${commands[index]/$HOME\//}" -v time="$time" -v peer="$peer" \
-        'BEGIN { printf "%-44s %10.1f %8.2f\n", name, time / 1000, time / peer }'
+    awk -v name="${commands[index]/$HOME\//}" \
+        -v real="$(median real "$HOME/times.$index")" -v peer_real="$(median real "$HOME/times.0")" \
+        -v cpu="$(median cpu "$HOME/times.$index")" -v peer_cpu="$(median cpu "$HOME/times.0")" \
+        'BEGIN { printf "%-42s %8d %7.2f %8d %7.2f\n", name, real, real / peer_real, cpu, cpu / peer_cpu }'
 done
 
 # A watch that has seen all agents, and then every change of them.

@@ -114,7 +114,7 @@ let package = Package(
                 "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded, nioHTTP,
                 nioPosix,
             ]),
-        tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", nioCore, nioPosix]),
+        tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(
             "HypivisorCoreTests",

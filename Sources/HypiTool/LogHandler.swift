@@ -68,13 +68,18 @@ public struct LineLogHandler: Logging.LogHandler {
 
     /// Writes one line.
     public func log(event: LogEvent) {
+        // Where the log cannot be written there is nowhere to say so, and an agent must not die of a full disk.
+        _ = StandardOutput.writeAll(line(for: event) + [UInt8(ascii: "\n")], to: STDERR_FILENO)
+    }
+
+    /// The line for one event, without its end.
+    func line(for event: LogEvent) -> [UInt8] {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let time = Timestamp.text(milliseconds: WallClock.milliseconds())
-        let line: [UInt8]
         switch format {
         case .text:
             let pairs = fields.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined()
-            line = Array("\(time) \(event.level) \(component): \(event.message)\(pairs)".withoutControlCharacters.utf8)
+            return Array("\(time) \(event.level) \(component): \(event.message)\(pairs)".withoutControlCharacters.utf8)
         case .json:
             var object: JSONObject = [
                 "ts": .string(time), "level": .string("\(event.level)"), "component": .string(component),
@@ -82,10 +87,8 @@ public struct LineLogHandler: Logging.LogHandler {
             ]
             for field in fields { object[field.key] = .string("\(field.value)") }
             if event.level >= .error { object["needsHardening"] = true }
-            line = JSON.object(object).bytes
+            return JSON.object(object).bytes
         }
-        // Where the log cannot be written there is nowhere to say so, and an agent must not die of a full disk.
-        _ = StandardOutput.writeAll(line + [UInt8(ascii: "\n")], to: STDERR_FILENO)
     }
 
     private static func quoted(_ value: String) -> String {

@@ -96,7 +96,7 @@ public struct Roster: Sendable {
 
     private mutating func markOffline(_ id: String) -> Change {
         guard var node = self[id] else { return Change(kind: .offline, id: id) }
-        node.status = .offline
+        node.goOffline()
         return update(.offline, node)
     }
 

@@ -109,6 +109,12 @@ public struct Node: Sendable, Equatable {
     /// Fields this version does not know, in the order they came.
     public var extra: JSONObject = [:]
 
+    /// Its registration has ended: what it does right now is not known any more.
+    public mutating func goOffline() {
+        status = .offline
+        (activity, activitySince, queued, clients) = (nil, nil, nil, nil)
+    }
+
     /// A node with the fields that version 1 requires.
     public init(id: String, machine: String, cwd: String, port: Int, status: Status = .active) {
         self.id = id

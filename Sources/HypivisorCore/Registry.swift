@@ -147,7 +147,7 @@ struct Registry: Sendable {
         let ids = idsByOwner.removeValue(forKey: owner) ?? []
         for id in ids {
             entries[id]?.owner = nil
-            entries[id]?.node.status = .offline
+            entries[id]?.node.goOffline()
             entries[id]?.node.offlineSince = now.epochSeconds
             entries[id]?.due = now.instant + ttl
         }

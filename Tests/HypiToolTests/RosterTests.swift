@@ -33,14 +33,18 @@ struct RosterTests {
         #expect(roster.apply(.initial(nodes: [], resumed: true), cursor: nil) == nil)
     }
 
-    @Test("an agent that goes offline keeps everything else that is known of it")
+    @Test("an agent that goes offline keeps what is known of it, but for what it was doing")
     func offline() {
         var roster = Roster()
-        _ = roster.apply(.nodeJoined(node("a", pid: 7)), cursor: nil)
+        var working = node("a", pid: 7)
+        (working.activity, working.queued) = (.working, 2)
+        _ = roster.apply(.nodeJoined(working), cursor: nil)
         let change = roster.apply(.nodeOffline(id: "a"), cursor: nil)
         #expect(change?.previous?.status == .active)
         #expect(change?.node?.status == .offline)
         #expect(roster["a"]?.pid == 7)
+        #expect(roster["a"]?.activity == nil)
+        #expect(roster["a"]?.queued == nil)
     }
 
     @Test("after a hundred thousand comings and goings it holds who is there, in the order in which they came")

@@ -182,8 +182,13 @@ struct RegistryTests {
     @Test("A node whose connection ended is offline, and gone after the TTL")
     func goes() throws {
         var registry = registry()
-        _ = try registry.register(node("a"), instance: nil, by: ada, at: at(0))
+        var working = node("a")
+        (working.activity, working.model) = (.working, "x/y")
+        _ = try registry.register(working, instance: nil, by: ada, at: at(0))
         #expect(registry.disconnect(ada, at: at(10)) == [.nodeOffline(id: "a")])
+        // Nobody says any longer that it works.
+        #expect(registry["a"]?.node.activity == nil)
+        #expect(registry["a"]?.node.model == "x/y")
         #expect(registry["a"]?.node.offlineSince == 1010)
         #expect(registry.nextDue == at(40).instant)
         #expect(registry.expire(at: at(39)).isEmpty)

@@ -124,6 +124,12 @@ public final class Fixture: Sendable {
     public static func processes(withHome home: String) -> [pid_t] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return entries.compactMap { pid_t($0) }.filter { pid in
+            // A sanitizer's own, which belongs to the program it looks at.
+            if Effort.isSanitized,
+                FileManager.default.contents(atPath: "/proc/\(pid)/comm") == Data("llvm-symbolizer\n".utf8)
+            {
+                return false
+            }
             guard let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ") else { return false }
             return environment.split(separator: 0).contains { $0.elementsEqual("HOME=\(home)".utf8) }
         }

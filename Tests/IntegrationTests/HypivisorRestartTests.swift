@@ -67,13 +67,18 @@ struct HypivisorRestartTests {
         defer { fixture.cleanUp() }
         let patient = ["PI_SOCKET_RECONNECT_MS": "3600000"]
         let agent = try await fixture.startAgent(["--id", "patient"], environment: patient)
+        func said(_ words: String, _ count: Int) async throws {
+            try await agent.process.errors.wait("'\(words)' \(count) times", timeout: .seconds(60)) { bytes, _ in
+                String(decoding: bytes, as: UTF8.self).components(separatedBy: words).count > count
+            }
+        }
         for round in 1...2 {
             // Nobody listens yet, or any more, and it waits: only the announcement can bring it here.
-            try await agent.process.errors.wait("complaint \(round)", timeout: .seconds(60)) { bytes, _ in
-                String(decoding: bytes, as: UTF8.self).components(separatedBy: "not registered").count > round
-            }
+            try await said("not registered", round)
             let (hypivisor, url) = try await fixture.startHypivisor()
             _ = try await listed(["patient"], at: url, fixture)
+            // It is listed before it hears of it itself, and complains once an outage.
+            try await said(": registered", round)
             hypivisor.signal(SIGKILL)
             _ = try await hypivisor.waitForExit()
         }

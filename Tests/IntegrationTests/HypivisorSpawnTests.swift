@@ -109,7 +109,7 @@ struct HypivisorSpawnTests {
                 #expect(Set(theirs).isDisjoint(with: sockets), "\(pid): \(theirs)")
                 #expect(getsid(pid) != getsid(hypivisor.pid))
             }
-            #expect(try Self.children(hypivisor.pid).isEmpty)
+            if !Effort.isSanitized { #expect(try Self.children(hypivisor.pid).isEmpty) }
         #endif
         hypivisor.signal(SIGKILL)
         _ = try await hypivisor.waitForExit()

@@ -191,7 +191,7 @@ extension Chat {
             editor.text = saved
             transcript.warn("cannot edit: \(error.reason)")
         }
-        repaint()
+        changed()
     }
 }
 

@@ -181,9 +181,9 @@ extension Chat {
     func took(signal number: CInt) {
         switch number {
         case SIGINT: interrupt()
-        case SIGWINCH: repaint()
+        case SIGWINCH: resized()
         case SIGTSTP: suspend()
-        case SIGCONT: repaint()
+        case SIGCONT: changed()
         default: end(.signal(number))
         }
     }
@@ -211,10 +211,14 @@ extension Chat {
 
     private func suspend() {
         editor.pause()
+        renderer.beginAnew()
         // SIGSTOP and not the signal's own default: ours is caught, and the shell sees the same.
         kill(getpid(), SIGSTOP)
         editor.start()
-        repaint()
+        // The window may have changed meanwhile.
+        renderer.measure()
+        editor.setSize(rows: renderer.rows, columns: renderer.columns)
+        changed()
     }
 }
 

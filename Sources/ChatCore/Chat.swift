@@ -88,6 +88,7 @@ actor Chat {
 
     private var isDirty = true
     private var needsRepaint = false
+    private var isResized = false
     private var drawnAt = ContinuousClock.now
     private var spinner = 0
 
@@ -160,19 +161,14 @@ actor Chat {
 
     private func draw() {
         if isBusy { spinner += 1 }
-        if needsRepaint {
-            renderer.measure()
-            editor.setSize(rows: renderer.rows, columns: renderer.columns)
-        }
+        if isResized { renderer.resize(editor) }
         let lines = transcript.takeLines(width: renderer.columns)
         let (live, tail) = (transcript.live, tail(width: renderer.columns))
         if needsRepaint {
-            renderer.redraw(lines, live: live, tail: tail, editor)
-        } else {
-            renderer.draw(lines, live: live, tail: tail, editor)
+            renderer.redraw(below: tail.count + (live?.height(width: renderer.columns) ?? 0), editor)
         }
-        needsRepaint = false
-        isDirty = false
+        renderer.draw(lines, live: live, tail: tail, editor)
+        (needsRepaint, isResized, isDirty) = (false, false, false)
         drawnAt = .now
     }
 
@@ -181,8 +177,15 @@ actor Chat {
         isDirty = true
     }
 
+    /// The screen is to be cleared and drawn anew.
     func repaint() {
         needsRepaint = true
+        isDirty = true
+    }
+
+    /// The window has another size.
+    func resized() {
+        isResized = true
         isDirty = true
     }
 

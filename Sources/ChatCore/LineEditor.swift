@@ -196,11 +196,23 @@ final class LineEditor {
         }
     }
 
+    /// Row of prompt and line that the cursor is in, from 0, as a terminal of this width breaks them.
+    func cursorRow(width: Int) -> Int {
+        let before = String(decoding: text.utf8.prefix(Int(hypi_rl_point())), as: UTF8.self)
+        let lines = before.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.enumerated().reduce(-1) { count, line in
+            count + (TextWidth.cells(line.element) + (line.offset == 0 ? promptCells : 0)) / max(1, width) + 1
+        }
+    }
+
     /// Takes the line off the screen; the cursor is where its first row began.
     func hide() { hypi_rl_hide() }
 
     /// Draws the line from where the cursor is.
     func show() { if isInstalled { hypi_rl_show() } }
+
+    /// The cursor is at the beginning of an empty row, and the line is not on the screen.
+    func beginAnew() { rl_on_new_line() }
 
     /// Tells readline the terminal's size.
     func setSize(rows: Int, columns: Int) { hypi_rl_set_size(CInt(rows), CInt(columns)) }

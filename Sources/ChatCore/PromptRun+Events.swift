@@ -144,8 +144,10 @@ struct AgentExit {
         } else if let code = frame["code"]?.int {
             text += " with status \(code)"
         }
-        let lastLine = frame["stderr"]?.string?.split(separator: "\n").last.map(String.init)
-        if let lastLine, !lastLine.isEmpty { text += ": \(lastLine)" }
+        let lines = frame["stderr"]?.string?.split(separator: "\n") ?? []
+        // Behind the error itself comes where it happened, indented.
+        let reason = lines.last { $0.first != " " && $0.first != "\t" && $0.contains("rror") } ?? lines.last
+        if let reason { text += ": " + reason.drop(while: \.isWhitespace) }
         summary = text + (isRestarting ? "; it is being restarted" : "")
     }
 }

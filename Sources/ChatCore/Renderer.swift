@@ -13,11 +13,9 @@ struct Renderer {
     private(set) var rows = 24
     private(set) var columns = 80
     /// Rows of the tail that are on the screen.
-    private var tailCount = 0
+    private var drawn: [String] = []
     /// The newest finished lines, to draw the screen anew with.
     private var recent: [ScreenLine] = []
-    /// The width that the rows on the screen were made for.
-    private var drawnWidth = 80
 
     /// Finished lines that are remembered for a new screen; older ones are in the terminal's scrollback.
     private static let recentLimit = 300
@@ -44,7 +42,7 @@ struct Renderer {
     mutating func draw(_ lines: [ScreenLine], live: ScreenLine?, tail: [String], _ editor: LineEditor) {
         editor.write(Self.beginUpdate)
         editor.hide()
-        if tailCount > 0 { editor.write("\u{1B}[\(tailCount)A") }
+        if !drawn.isEmpty { editor.write("\u{1B}[\(drawn.count)A") }
         editor.write("\r\u{1B}[J")
         for line in lines { write(line, editor) }
         put(live, tail, editor)
@@ -52,24 +50,35 @@ struct Renderer {
 
     /// The line being typed was drawn again, lower.
     mutating func moved(down rows: Int) {
-        tailCount += rows
+        drawn += Array(repeating: "", count: rows)
     }
 
-    /// Draws the whole screen anew: after a change of size nobody knows where rows have gone.
+    /// The window has another size: takes the tail and the line off, wherever the terminal has moved them.
     ///
-    /// Everything that can be on the screen is drawn again, since what is overwritten does not reach the scrollback.
-    mutating func redraw(_ lines: [ScreenLine], live: ScreenLine?, tail: [String], _ editor: LineEditor) {
-        let below = tail.count + editor.rowCount(width: columns) + (live?.height(width: columns) ?? 0)
-        for line in lines { remember(line) }
-        let shown = newest(filling: max(1, rows - below))
-        editor.write(Self.beginUpdate)
-        // Above a short conversation stands what was there before; it goes up and stays.
-        if shown.isAll { editor.write("\u{1B}[\(rows)H" + String(repeating: "\n", count: rows)) }
-        // Row by row: terminals put a screen that is cleared at once into the scrollback.
-        editor.write((1...max(1, rows)).map { "\u{1B}[\($0)H\u{1B}[K" }.joined() + "\u{1B}[H")
-        for row in shown.rows { editor.write(row + "\u{1B}[m\r\n") }
-        tailCount = 0
-        put(live, tail, editor)
+    /// What is finished stays as the terminal breaks it anew, and nothing of it is lost. Nearly all terminals do; one that
+    /// cuts rows off instead loses as many of them as the tail would have needed.
+    mutating func resize(_ editor: LineEditor) {
+        measure()
+        let height = drawn.reduce(0) { $0 + TextWidth.height($1, width: columns) }
+        let above = height + editor.cursorRow(width: columns)
+        editor.write(Self.beginUpdate + (above > 0 ? "\u{1B}[\(above)A" : "") + "\r\u{1B}[J" + Self.endUpdate)
+        editor.setSize(rows: rows, columns: columns)
+        editor.beginAnew()
+        drawn = []
+    }
+
+    /// Another program has used the screen: the tail is drawn where the cursor is.
+    mutating func beginAnew() {
+        drawn = []
+    }
+
+    /// Clears the screen and shows the newest lines again; what was there goes up into the scrollback.
+    mutating func redraw(below tail: Int, _ editor: LineEditor) {
+        editor.write("\u{1B}[\(rows)H" + String(repeating: "\n", count: rows) + "\u{1B}[H")
+        let shown = newest(filling: rows - tail - editor.rowCount(width: columns))
+        for row in shown { editor.write(row + "\u{1B}[m\r\n") }
+        editor.beginAnew()
+        drawn = []
     }
 
     /// Writes a finished line, which then belongs to the terminal.
@@ -83,21 +92,15 @@ struct Renderer {
         if recent.count > 2 * Self.recentLimit { recent.removeFirst(recent.count - Self.recentLimit) }
     }
 
-    /// Rows of the newest lines, enough to fill so much of the screen, and whether nothing came before them.
-    private func newest(filling room: Int) -> (rows: [String], isAll: Bool) {
+    /// Rows of the newest lines, so many as fill a part of the screen.
+    private func newest(filling room: Int) -> [String] {
         var start = recent.count
-        // How the terminal has broken the rows that were made for the old width.
-        var onScreen = 0
-        while start > 0, onScreen < room {
-            start -= 1
-            onScreen += recent[start].height(made: drawnWidth, shown: columns)
-        }
-        var rows = rows(of: recent[start...])
+        var rows: [String] = []
         while start > 0, rows.count < room {
             start -= 1
-            rows = self.rows(of: recent[start...])
+            rows = self.rows(of: recent[start...]).flatMap { TextWidth.rows($0, width: columns) }
         }
-        return (rows, start == 0)
+        return rows.suffix(max(0, room))
     }
 
     /// Lines broken for the width of now; pieces of one line are joined again.
@@ -118,10 +121,8 @@ struct Renderer {
         let room = max(1, rows - editor.rowCount(width: columns) - 1)
         let below = tail.suffix(max(0, room - 1))
         let growing = (live?.rows(width: columns) ?? []).flatMap { TextWidth.rows($0, width: columns) }
-        let drawn = growing.suffix(max(0, room - below.count)) + below
+        drawn = growing.suffix(max(0, room - below.count)) + below
         for row in drawn { editor.write(row + "\u{1B}[m\r\n") }
-        tailCount = drawn.count
-        drawnWidth = columns
         editor.show()
         editor.write(Self.endUpdate)
         editor.flush()

@@ -26,11 +26,8 @@ struct ScreenLine: Sendable, Equatable {
     }
 
     /// Rows that the terminal needs for it.
-    func height(width: Int) -> Int { height(made: width, shown: width) }
-
-    /// Rows that the terminal needs for it when its rows were made for another width.
-    func height(made width: Int, shown columns: Int) -> Int {
-        rows(width: width).reduce(0) { $0 + TextWidth.height($1, width: columns) }
+    func height(width: Int) -> Int {
+        rows(width: width).reduce(0) { $0 + TextWidth.height($1, width: width) }
     }
 }
 

@@ -143,10 +143,10 @@ struct HypiAttachChatTests {
 
     @Test("a broken network is said, nothing is lost or shown twice, and what is typed stays")
     func reconnect() async throws {
-        try await ChatScreen.beside(rate: 500) { fixture, screen, url in
+        try await ChatScreen.beside(rate: 2600) { fixture, screen, url in
             let proxy = try await CuttingProxy.start(to: url, cuttingAfter: .milliseconds(200))
             try await screen.attach(proxy.url(for: url))
-            try await screen.enter("/long 1500")
+            try await screen.enter("/long 10400")
             try await screen.type("typed meanwhile")
             try await screen.wait("the end", timeout: .seconds(40)) { rows in
                 rows.last == "> typed meanwhile"

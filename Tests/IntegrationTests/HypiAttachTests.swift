@@ -153,12 +153,14 @@ struct HypiAttachTests {
 
     @Test("an answer over a network that cuts every 200 ms is the message pi has")
     func chaos() async throws {
-        try await with(["HYPI_PI": Fixture.executable("pi-demo") + " --rate 1000"]) { fixture, url in
+        try await with(["HYPI_PI": Fixture.executable("pi-demo") + " --rate 2600"]) { fixture, url in
             let proxy = try await CuttingProxy.start(to: url, cuttingAfter: .milliseconds(200))
-            let result = try await fixture.run("hypi-attach", ["-p", "/long 4000", "\(proxy.url(for: url))"])
+            let result = try await fixture.run("hypi-attach", ["-p", "/long 10400", "\(proxy.url(for: url))"])
             let last = try await fixture.run("hypi-attach", ["--last", "\(url)"])
             #expect(result.exit == .status(0))
             #expect(result.output == last.output)
+            // A delta of the stand-in is a word.
+            #expect(last.output.split(whereSeparator: \.isWhitespace).count > 2000)
             // A machine under load makes fewer; without any the test would prove nothing.
             #expect(proxy.cutCount >= 2)
             let all = try await fixture.run(

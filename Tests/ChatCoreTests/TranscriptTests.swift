@@ -83,6 +83,18 @@ struct TranscriptTests {
                 == ["new", "· what is above was cut off; the agent does not have it", "", "› b", "", "c"])
     }
 
+    @Test("calls are told as a person would write them; the diff of an edit is coloured")
+    func calls() {
+        #expect(ToolLine(name: "bash", arguments: ["command": "npm test\nnpm run"]).summary == "$ npm test …")
+        #expect(
+            ToolLine(name: "read", arguments: ["path": "src/a.ts", "offset": 10, "limit": 31]).summary
+                == "read src/a.ts:10-40")
+        #expect(ToolLine(name: "edit", arguments: ["path": "src/a.ts"]).summary == "edit src/a.ts")
+        let diff = ToolLine.output(["details": ["diff": "+new\n-old\n same"]], limit: 5, Style(isColoured: true))
+        #expect(
+            diff == ["  \u{1B}[32m+new\u{1B}[39m", "  \u{1B}[31m-old\u{1B}[39m", "  \u{1B}[2m same\u{1B}[22m"])
+    }
+
     @Test("after a gap what was missed comes once, also in the middle of a message")
     func rejoin() {
         var transcript = Transcript(Style(isColoured: false))

@@ -19,7 +19,12 @@ struct HypiAttachScrollTests {
             while true {
                 let (shown, all) = (try await screen.rows(), try await screen.everything())
                 let isWorking = shown.contains { $0.contains(" working") || $0.hasPrefix("sending") }
-                if isWorking, all.split(separator: "\n").count > rows + 6, all.contains("Once upon") { break }
+                if isWorking,
+                    all.components(separatedBy: "\n\nOnce").last?.split(separator: "\n").count ?? 0 > rows + 2,
+                    all.contains("Once upon")
+                {
+                    break
+                }
                 guard ContinuousClock.now < deadline else { throw DeadlinePassed("rows that have left: \(all)") }
             }
             try await screen.waitForEnd()

@@ -164,6 +164,10 @@ final class FakeRegistry: Sendable {
                 send(entry.event.json(cursor: "\(state.boot).\(entry.number)"))
             }
         }
+    }
+
+    /// A client has given a sign of life: it knows that it is connected.
+    fileprivate func heard(since: String?) {
         openings.yield(since)
     }
 
@@ -210,6 +214,7 @@ private final class FakeRegistryPeer: WebSocketEndpoint {
     private let registry: FakeRegistry
     private let since: String?
     private var socket: WebSocket?
+    private var hasBeenHeard = false
 
     init(_ registry: FakeRegistry, since: String?) {
         self.registry = registry
@@ -223,6 +228,13 @@ private final class FakeRegistryPeer: WebSocketEndpoint {
         registry.opened(
             since: since, send: { json in loop.execute { bound.value.send(json: json) } },
             drop: { loop.execute { bound.value.drop() } })
+        // Only its answer shows that the client has the answer to its handshake, which a loss would take with it.
+        loop.execute { bound.value.send(Frame(opcode: .ping, payload: ByteBuffer())) }
+    }
+
+    func heard() {
+        if !hasBeenHeard { registry.heard(since: since) }
+        hasBeenHeard = true
     }
 
     func received(_ message: Message) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures a hypivisor: many agents and dashboards, agents that come and go, and viewers that do not read.
-#   bench-registry.sh DIR [seconds of coming and going, 60 unless told otherwise]
+#   registry.sh DIR [seconds of coming and going, 60 unless told otherwise]
 # DIR holds the built hypivisor, registry-load and relay-load. Prints one JSON line a phase; sizes are bytes. Fails if any
 # event or frame is missing anywhere.
 set -eu

@@ -171,6 +171,7 @@ extension Chat {
             earlierCount = frame["oldestIndex"]?.int ?? 0
             earlierLines = transcript.history(frame["messages"]?.array ?? [])
             if !earlierLines.isEmpty { more() }
+        case "agent_restarted": transcript.note("pi is back")
         case "guard_resumed": transcript.note("the agent goes on")
         case "files_list": took(files: frame["files"]?.array ?? [])
         default: break

@@ -15,7 +15,7 @@ struct PromptFilterTests {
         var fault: AgentFault?
     }
 
-    private func ask(_ agent: FakeAgent, _ options: PromptFilter.Options) async throws -> Result {
+    func ask(_ agent: FakeAgent, _ options: PromptFilter.Options) async throws -> Result {
         let result = Mutex(Result())
         let output = FilterOutput(
             write: { bytes in
@@ -35,7 +35,7 @@ struct PromptFilterTests {
     }
 
     /// Answers `get_state` and hands prompts to the body.
-    private func fake(_ onPrompt: @escaping FakeAgent.Script) async throws -> FakeAgent {
+    func fake(_ onPrompt: @escaping FakeAgent.Script) async throws -> FakeAgent {
         try await FakeAgent.start { command, agent in
             switch command["type"]?.string {
             case "prompt": onPrompt(command, agent)
@@ -255,31 +255,6 @@ struct PromptFilterTests {
         #expect(agent.executed.filter { $0["type"] == "prompt" }.count == 1)
         // An agent that forgets says everything so far in one frame, so few connections may do.
         #expect(agent.helloCount > (forgets ? 1 : 3))
-    }
-
-    @Test("a restarted bridge that has forgotten the prompt is told as such")
-    func restart() async throws {
-        let agent = try await fake { command, agent in
-            agent.answer(command)
-            agent.after(.milliseconds(20)) {
-                agent.boot = "boot-2"
-                agent.cut()
-            }
-        }
-        #expect(
-            try await ask(agent, .init(prompt: "x")).fault
-                == .interrupted("the agent was restarted before it answered"))
-    }
-
-    @Test("a prompt that a restarted bridge may have carried out is not sent twice")
-    func restartBeforeAnswer() async throws {
-        let agent = try await fake { _, agent in
-            agent.boot = "boot-2"
-            agent.cut()
-        }
-        #expect(
-            try await ask(agent, .init(prompt: "x")).fault == .failed("the agent was restarted before it answered"))
-        #expect(agent.executed.count == 1)
     }
 }
 

@@ -210,11 +210,14 @@ extension Chat {
     }
 
     private func suspend() {
+        // Readline begins with an empty line.
+        let saved = editor.text
         editor.pause()
         renderer.beginAnew()
         // SIGSTOP and not the signal's own default: ours is caught, and the shell sees the same.
         kill(getpid(), SIGSTOP)
         editor.start()
+        editor.text = saved
         // The window may have changed meanwhile.
         renderer.measure()
         editor.setSize(rows: renderer.rows, columns: renderer.columns)

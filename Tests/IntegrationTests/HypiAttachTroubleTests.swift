@@ -40,6 +40,27 @@ struct HypiAttachTroubleTests {
         }
     }
 
+    @Test("Ctrl-Z leaves for the shell, fg comes back to the line that was being typed")
+    func suspension() async throws {
+        try await ChatScreen.beside(rate: 200) { fixture, screen, url in
+            try await screen.enter("exec bash --norc -i")
+            try await screen.attach(url)
+            try await screen.enter("/long 600")
+            try await screen.waitFor("Once upon")
+            try await screen.type("half a line")
+            try await screen.waitForRow { $0 == "> half a line" }
+            try await screen.press("C-z")
+            try await screen.waitFor("Stopped")
+            try await screen.enter("fg")
+            let end = try await screen.wait("the end", timeout: .seconds(20)) { rows in
+                rows.last == "> half a line" && !(rows.dropLast().last?.contains("working") ?? true)
+            }
+            #expect(end.count { $0 == "> half a line" } == 1)
+            let answer = try await fixture.run("hypi-attach", ["--last", "\(url)"]).output
+            #expect(try await screen.words().contains(String(answer.words.suffix(100))))
+        }
+    }
+
     @Test("a guard says in one line why the agent stopped; /resume lets it go on")
     func guarded() async throws {
         let fixture = try Fixture()

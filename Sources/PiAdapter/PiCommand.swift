@@ -24,10 +24,15 @@ public enum PiCommand {
         case "abort": .abort
         case "new_session", "switch_session", "fork", "compact": .replacesSession
         case "set_model", "cycle_model", "set_thinking_level", "cycle_thinking_level", "set_session_name", "steer",
-            "follow_up", "clear_queue":
+            "follow_up", "clear_queue", "clone":
             .changesState
         default: .plain
         }
+    }
+
+    /// Whether a command, when it is done, leaves the agent in another conversation.
+    public static func changesSession(_ type: String) -> Bool {
+        ["new_session", "switch_session", "fork"].contains(type)
     }
 
     /// Whether a command makes the agent work, so that one that stops or is blocked refuses it.

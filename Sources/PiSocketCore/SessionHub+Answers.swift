@@ -21,12 +21,22 @@ extension SessionHub {
             case .replacesSession:
                 inFlight = InFlight()
                 refresh()
+                if goesElsewhere(answer.type, response) {
+                    beginAnew("session_changed")
+                    askMessages()
+                }
             case .changesState: refresh()
             case .prompt, .abort, .plain: break
             }
         }
         if answer.type == "abort", response.success { watchAbort() }
         watchSettling()
+    }
+
+    /// Whether pi has left the conversation that viewers have on their screens; an extension may have kept it there.
+    private func goesElsewhere(_ type: String, _ response: PiResponse) -> Bool {
+        let data = response.data.flatMap { try? JSON(parsing: $0) }
+        return PiCommand.changesSession(type) && data?["cancelled"]?.bool != true
     }
 
     /// A real pi loses an abort that comes too soon, and says that it was done (records real-0.58.3, 06e): if the run

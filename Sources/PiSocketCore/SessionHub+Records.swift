@@ -7,7 +7,7 @@ import PiAdapter
 extension SessionHub {
     /// A pi was started: its input is there, and the first questions go out.
     func started(_ pi: any PiInput) {
-        if hasStarted { comeBack() }
+        if hasStarted { beginAnew("agent_restarted") }
         hasStarted = true
         self.pi = pi
         splitter = RecordSplitter(limit: Limits.recordBytes)
@@ -18,12 +18,15 @@ extension SessionHub {
         finishStep()
     }
 
-    /// pi was started again: what its predecessor was about to say will not be said, and may not be in the session, so
-    /// that every viewer gets the conversation anew.
-    private func comeBack() {
-        restartCount += 1
+    /// The conversation is another one than viewers have seen: every one of them gets it anew, behind a frame of this
+    /// type.
+    ///
+    /// pi was started again, and what its predecessor was about to say may not be in the session; or a viewer has gone to
+    /// another session.
+    func beginAnew(_ type: String) {
+        beginningCount += 1
         for viewer in viewers.values where viewer.isFollowing && viewer.shape != .lines {
-            isComingBack = true
+            newBeginning = type
             snapshots.removeJoin(viewer)
             snapshots.add(.join(viewer))
         }

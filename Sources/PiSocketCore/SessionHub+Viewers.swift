@@ -60,9 +60,9 @@ extension SessionHub {
         guard response.success, let messages = response.messages else {
             return failSnapshots("pi did not tell its messages")
         }
-        if isComingBack {
-            isComingBack = false
-            broadcast.append(["type": "agent_restarted"])
+        if let type = newBeginning {
+            newBeginning = nil
+            broadcast.append(["type": .string(type)])
         }
         let index = MessageIndex(messages)
         for waiter in snapshots.takeAll() {
@@ -86,7 +86,7 @@ extension SessionHub {
         }
     }
 
-    /// Sends the snapshot; a viewer that follows already, because pi was started again, goes on where it is.
+    /// Sends the snapshot; a viewer that follows already, because the conversation began anew, goes on where it is.
     private func welcome(_ viewer: Viewer, _ messages: MessageIndex) {
         guard let shape = viewer.shape else { return }
         broadcast.activate(shape)

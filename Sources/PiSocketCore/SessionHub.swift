@@ -43,10 +43,10 @@ final class SessionHub {
     var pi: (any PiInput)?
     /// Whether there has been a pi.
     var hasStarted = false
-    /// How many pis there have been before this one.
-    var restartCount = 0
-    /// pi was started again, and viewers have not been told its conversation yet.
-    var isComingBack = false
+    /// How many conversations there have been before this one.
+    var beginningCount = 0
+    /// The type of the frame that says why the conversation is another one, while viewers have not got it yet.
+    var newBeginning: String?
     var state: PiState?
     var commands: [JSON] = []
     var isStopping = false
@@ -83,9 +83,9 @@ final class SessionHub {
         return lastViewerID
     }
 
-    /// Names the stream of one pi: what a viewer has of another, it does not go on from.
+    /// Names the stream of one conversation of one pi: what a viewer has of another, it does not go on from.
     var boot: String {
-        restartCount == 0 ? processBoot : "\(processBoot).\(restartCount)"
+        beginningCount == 0 ? processBoot : "\(processBoot).\(beginningCount)"
     }
 
     /// Messages that wait, here and in pi.

@@ -234,6 +234,35 @@ import Testing
         #expect(second.read().first?["type"] == "welcome")
     }
 
+    @Test("viewers of an agent that goes to another session get that conversation; a refusal changes nothing")
+    func changedSession() throws {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let viewport = Reader(stage)
+        let session = Reader(stage, hello: ["stream": "delta"])
+        stage.settle()
+        let first = try #require(session.read().first)
+        for (command, isCancelled, expected) in [
+            ("new_session", true, ["response"]), ("compact", false, ["response"]),
+            ("switch_session", false, ["response", "session_changed", "welcome"]),
+        ] {
+            let before = (viewport.read().count, session.read().count)
+            session.send(["type": "command", "payload": ["id": "x", "type": .string(command)]], stage)
+            let id = try #require(stage.pi.lastCommand?["id"])
+            stage.pi.forgetUnread()
+            line(
+                stage,
+                "{\"id\":\(id.text),\"type\":\"response\",\"command\":\"\(command)\",\"success\":true,"
+                    + "\"data\":{\"cancelled\":\(isCancelled)}}")
+            stage.settle()
+            let frames = session.read().dropFirst(before.1)
+            #expect(frames.map { $0["type"]?.string } == expected)
+            let told = viewport.read().dropFirst(before.0).map { $0["type"]?.string }
+            #expect(told == (expected.count > 1 ? ["session_changed", "init_state"] : []))
+            if expected.count > 1 { #expect(frames.last?["boot"] != first["boot"]) }
+        }
+    }
+
     @Test("viewers of a pi that was restarted are told, begin anew, and do not go on from what its predecessor said")
     func comeBack() throws {
         let stage = Stage(isCumulative: false, replayBytes: 1 << 20)

@@ -77,6 +77,8 @@ extension ToolCommand {
     }
 
     private static func finish(_ error: any Error) -> Never {
+        // Whatever there was to say has been said; asking the parser for words takes it milliseconds.
+        if let code = error as? ExitCode { leave(code.rawValue) }
         let status = exitCode(for: error)
         let tool = configuration.commandName ?? "\(Self.self)"
         guard status == .success else {

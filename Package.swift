@@ -71,7 +71,8 @@ let package = Package(
         library("HypiWire", [nioCore]),
         library("PiAdapter", ["HypiWire", nioCore]),
         library(
-            "HypiNet", ["HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
+            "HypiNet",
+            ["COpenSSL", "HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
         library(
             "HypiTool", ["CPlatform", "HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
@@ -111,7 +112,8 @@ let package = Package(
         tests(
             "HypiNetTests",
             [
-                "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded, nioHTTP,
+                "COpenSSL", "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded,
+                nioHTTP,
                 nioPosix,
             ]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),

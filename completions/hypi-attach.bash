@@ -165,7 +165,7 @@ _hypi-attach() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(--json --jsonl-in --follow --last --abort --stop --no-wait --deny --insecure --version -h --help)
     local -a repeating_options=(--answer)
-    local -a non_repeating_options=(-p --prompt --role --timeout --jobs --hypivisor --token-file)
+    local -a non_repeating_options=(-p --prompt --role --timeout --jobs --hypivisor --token-file --ca-file --tls-pin)
     __hypi-attach_offer_flags_options 1
 
     # Offer option value completions
@@ -190,6 +190,12 @@ _hypi-attach() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    '--ca-file')
+        return
+        ;;
+    '--tls-pin')
         return
         ;;
     esac

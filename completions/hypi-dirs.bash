@@ -165,7 +165,7 @@ _hypi-dirs() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(--git --missing --print0 -0 --json --insecure --version -h --help)
     local -a repeating_options=()
-    local -a non_repeating_options=(--depth --timeout --hypivisor --token-file)
+    local -a non_repeating_options=(--depth --timeout --hypivisor --token-file --ca-file --tls-pin)
     __hypi-dirs_offer_flags_options -1
 
     # Offer option value completions
@@ -180,6 +180,12 @@ _hypi-dirs() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    '--ca-file')
+        return
+        ;;
+    '--tls-pin')
         return
         ;;
     esac

@@ -165,7 +165,7 @@ _hypi-ls() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(--watch --json --table --quiet -q --no-color --insecure --version -h --help)
     local -a repeating_options=(--activity --machine --cwd --name)
-    local -a non_repeating_options=(--status --since --wait --timeout --hypivisor --token-file)
+    local -a non_repeating_options=(--status --since --wait --timeout --hypivisor --token-file --ca-file --tls-pin)
     __hypi-ls_offer_flags_options -1
 
     # Offer option value completions
@@ -204,6 +204,12 @@ _hypi-ls() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    '--ca-file')
+        return
+        ;;
+    '--tls-pin')
         return
         ;;
     esac

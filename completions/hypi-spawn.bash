@@ -165,7 +165,7 @@ _hypi-spawn() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(-0 --null --if-absent --no-wait --local --insecure --version -h --help)
     local -a repeating_options=()
-    local -a non_repeating_options=(--new-folder --name --key --prompt --resume --max-cost --max-turn --max-repeats --idle-exit --hook --jobs --timeout --hypivisor --token-file)
+    local -a non_repeating_options=(--new-folder --name --key --prompt --resume --max-cost --max-turn --max-repeats --idle-exit --hook --jobs --timeout --hypivisor --token-file --ca-file --tls-pin)
     __hypi-spawn_offer_flags_options -1
 
     # Offer option value completions
@@ -210,6 +210,12 @@ _hypi-spawn() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    '--ca-file')
+        return
+        ;;
+    '--tls-pin')
         return
         ;;
     esac

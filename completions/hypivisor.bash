@@ -163,9 +163,9 @@ _hypivisor() {
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
 
     local -a repeating_flags=()
-    local -a non_repeating_flags=(--no-auth --no-spawn --print-events --systemd-unit --version -h --help)
+    local -a non_repeating_flags=(--tls-self-signed --no-auth --no-spawn --print-events --systemd-unit --version -h --help)
     local -a repeating_options=(--root --allow-origin --allow-host)
-    local -a non_repeating_options=(--port -p --host -t --node-ttl --heartbeat --token-file --max-connections --max-agents --spawn-command --log-level --log-format)
+    local -a non_repeating_options=(--port -p --host -t --node-ttl --heartbeat --token-file --tls-cert --tls-key --max-connections --max-agents --spawn-command --log-level --log-format)
     __hypivisor_offer_flags_options 0
 
     # Offer option value completions
@@ -192,6 +192,12 @@ _hypivisor() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    '--tls-cert')
+        return
+        ;;
+    '--tls-key')
         return
         ;;
     '--max-connections')

@@ -165,7 +165,7 @@ _pi-socket() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(--insecure --standalone --detach --stdio --no-extension --no-auth --version -h --help)
     local -a repeating_options=(--allow-origin --allow-host)
-    local -a non_repeating_options=(--pi --cwd --name --id --port -p --host --hypivisor --token-file --restart --grace --ui-timeout --replay --max-clients --max-cost --max-turn --max-repeats --idle-exit --hook --log-file --log-level --log-format --resume)
+    local -a non_repeating_options=(--pi --cwd --name --id --port -p --host --hypivisor --token-file --ca-file --tls-pin --tls-cert --tls-key --restart --grace --ui-timeout --replay --max-clients --max-cost --max-turn --max-repeats --idle-exit --hook --log-file --log-level --log-format --resume)
     __pi-socket_offer_flags_options -1
 
     # Offer option value completions
@@ -192,6 +192,18 @@ _pi-socket() {
         return
         ;;
     '--token-file')
+        return
+        ;;
+    '--ca-file')
+        return
+        ;;
+    '--tls-pin')
+        return
+        ;;
+    '--tls-cert')
+        return
+        ;;
+    '--tls-key')
         return
         ;;
     '--restart')

@@ -102,6 +102,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         if case .refused = state { return finishRefusal(context) }
         switch error {
         case HTTPParserError.invalidEOFState: fail(.unreachable(url, reason: Self.endedEarly), context)
+        case let error as TLSError where error != .truncated: fail(.untrusted(url, error), context)
         case is HTTPParserError, is HeadValve.Fault: fail(.notWebSocket(url), context)
         default: fail(.unreachable(url, reason: TransportFault.reason(error)), context)
         }

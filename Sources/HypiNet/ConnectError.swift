@@ -12,8 +12,8 @@ public enum ConnectError: Error, Sendable, Equatable {
     case notWebSocket(WebSocketURL)
     /// The token would have gone over the network in the clear.
     case tokenInTheClear(WebSocketURL)
-    /// `wss://` is not available in this build.
-    case secureUnsupported(WebSocketURL)
+    /// The server's certificate is not one that we trust, or TLS itself failed.
+    case untrusted(WebSocketURL, TLSError)
 
     /// Whether the server refused the token, the origin or the name.
     public var isRefusedEntry: Bool {

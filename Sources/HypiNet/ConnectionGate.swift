@@ -10,6 +10,7 @@ final class ConnectionGate: Sendable {
     let route: @Sendable (HandshakeRequest) -> WebSocketServer.Route
     let refusals = RefusalLog()
     private let limit: Int
+    private let certificate: TLSCertificate?
     /// A lock, because connections come and go on every loop.
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
 
@@ -18,6 +19,7 @@ final class ConnectionGate: Sendable {
         route: @escaping @Sendable (HandshakeRequest) -> WebSocketServer.Route
     ) {
         limit = configuration.connectionLimit
+        certificate = configuration.certificate
         policy = configuration.policy
         handshakeTimeout = configuration.handshakeTimeout
         self.route = route
@@ -31,6 +33,7 @@ final class ConnectionGate: Sendable {
             return channels.count > limit
         }
         channel.closeFuture.whenComplete { [channels] _ in channels.withLockedValue { $0[key] = nil } }
+        if let certificate { try channel.pipeline.syncOperations.addHandler(certificate.handler()) }
         let codec = HandshakeHandler.Codec(
             valve: HeadValve(), decoder: ByteToMessageHandler(HTTPRequestDecoder()), encoder: HTTPResponseEncoder())
         let handshake = HandshakeHandler(gate: self, isFull: isFull, codec: codec)

@@ -18,6 +18,7 @@ enum TransportFault {
         case let error as SocketAddressError: "\(error)"
         case ChannelError.connectTimeout: "timed out"
         case is NIOConnectionError: "unreachable"
+        case let error as TLSError: error.description
         default: "\(error)"
         }
     }

@@ -15,19 +15,22 @@ public enum WebSocketClient {
         public var timeout: TimeAmount
         /// Whether the token may go over plain `ws://` to another machine.
         public var isInsecureAllowed: Bool
+        /// Which servers are believed on `wss://`.
+        public var trust: TLSTrust
         /// How the open connection behaves.
         public var socket: WebSocket.Options
 
         /// Options; the defaults are for a client that reads what servers send.
         public init(
             token: Token? = nil, subprotocols: [String] = [], timeout: TimeAmount = .seconds(Limits.handshakeSeconds),
-            isInsecureAllowed: Bool = false,
+            isInsecureAllowed: Bool = false, trust: TLSTrust = TLSTrust(),
             socket: WebSocket.Options = .init(messageLimit: Limits.serverMessageBytes)
         ) {
             self.token = token
             self.subprotocols = subprotocols
             self.timeout = timeout
             self.isInsecureAllowed = isInsecureAllowed
+            self.trust = trust
             self.socket = socket
         }
     }
@@ -47,8 +50,7 @@ public enum WebSocketClient {
         to url: WebSocketURL, options: Options = .init(), on eventLoop: any EventLoop,
         makeEndpoint: @escaping @Sendable () -> any WebSocketEndpoint
     ) -> EventLoopFuture<Void> {
-        guard !url.isSecure else { return eventLoop.makeFailedFuture(ConnectError.secureUnsupported(url)) }
-        guard options.token == nil || url.isLoopback || options.isInsecureAllowed else {
+        guard options.token == nil || url.isSecure || url.isLoopback || options.isInsecureAllowed else {
             return eventLoop.makeFailedFuture(ConnectError.tokenInTheClear(url))
         }
         guard url.isWellFormed else {
@@ -63,6 +65,9 @@ public enum WebSocketClient {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connect(host: url.host, port: url.port)
             .flatMapThrowing { channel in
+                if url.isSecure {
+                    try channel.pipeline.syncOperations.addHandler(options.trust.handler(host: url.host))
+                }
                 try ClientHandshake.start(
                     on: channel, url: url, options: options, deadline: deadline, opened: opened,
                     makeEndpoint: makeEndpoint)
@@ -73,6 +78,7 @@ public enum WebSocketClient {
 
     private static func connectError(_ error: any Error, _ url: WebSocketURL) -> ConnectError {
         if case ChannelError.connectTimeout = error { return .timedOut(url) }
+        if let error = error as? TLSError { return .untrusted(url, error) }
         return .unreachable(url, reason: TransportFault.reason(error))
     }
 }

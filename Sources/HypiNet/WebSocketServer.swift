@@ -32,19 +32,22 @@ public final class WebSocketServer: Sendable {
         public var policy: HandshakePolicy
         /// Connections at once; beyond it the answer is 503.
         public var connectionLimit: Int
-
+        /// What `wss://` is served with; `nil`: `ws://`.
+        public var certificate: TLSCertificate?
         /// Time from accepting a connection to the end of its handshake; beyond it the connection is closed.
         public var handshakeTimeout: TimeAmount
 
         /// A configuration.
         public init(
             host: String, port: Int, policy: HandshakePolicy, connectionLimit: Int = Limits.connections,
+            certificate: TLSCertificate? = nil,
             handshakeTimeout: TimeAmount = .seconds(Limits.handshakeSeconds)
         ) {
             self.host = host
             self.port = port
             self.policy = policy
             self.connectionLimit = connectionLimit
+            self.certificate = certificate
             self.handshakeTimeout = handshakeTimeout
         }
     }

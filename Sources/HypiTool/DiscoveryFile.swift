@@ -1,3 +1,4 @@
+public import HypiNet
 public import HypiWire
 
 #if canImport(Glibc)
@@ -8,7 +9,9 @@ public import HypiWire
 
 /// Where a running hypivisor says how it is reached, so that nothing has to be configured on its own machine.
 ///
-/// `$XDG_STATE_HOME/hyper-pi/hypivisor.url` holds the URL of the one that was started last. It is a hint: when that
+/// `$XDG_STATE_HOME/hyper-pi/hypivisor.url` holds the URL of the one that was started last and, where it speaks
+/// TLS, behind a space the pin of its certificate: only this person can write the file, so that who finds the pin here
+/// may trust it. It is a hint: when that
 /// hypivisor was killed the file stays, and reaching it fails as for any other URL.
 public struct DiscoveryFile: Sendable {
     /// The file.
@@ -23,15 +26,27 @@ public struct DiscoveryFile: Sendable {
 
     /// The URL in the file; `nil` if there is no file, or no URL in it.
     public func read() -> WebSocketURL? {
-        guard let text = try? PrivateFile.read(path) else { return nil }
-        return WebSocketURL(text.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? "")
+        WebSocketURL(words.first ?? "")
     }
 
-    /// Announces a URL.
+    /// The pin of the hypivisor that has announced itself at this very host and port; `nil` for any other server.
+    public func pin(of url: WebSocketURL) -> TLSPin? {
+        guard let announced = read(), announced.isSecure, url.isSecure, announced.authority == url.authority else {
+            return nil
+        }
+        return TLSPin(words.dropFirst().first ?? "")
+    }
+
+    private var words: [String] {
+        guard let text = try? PrivateFile.read(path) else { return [] }
+        return text.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
+
+    /// Announces a URL, and the pin of the certificate that is shown there.
     ///
     /// - Throws: ``PrivateFile/Fault``.
-    public func write(_ url: WebSocketURL) throws(PrivateFile.Fault) {
-        try PrivateFile.replace(path, with: "\(url)\n")
+    public func write(_ url: WebSocketURL, pin: TLSPin? = nil) throws(PrivateFile.Fault) {
+        try PrivateFile.replace(path, with: "\(url)\(pin.map { " \($0)" } ?? "")\n")
     }
 
     /// Takes the announcement back, unless another hypivisor has made its own since.

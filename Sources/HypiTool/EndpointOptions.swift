@@ -13,6 +13,14 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
     public var tokenFile: String?
 
+    /// The authorities that are trusted.
+    @Option(help: ArgumentHelp("Authorities to trust on wss:// (HYPI_CA_FILE).", valueName: "file"))
+    public var caFile: String?
+
+    /// The certificate that is trusted.
+    @Option(help: ArgumentHelp("The one certificate to trust (HYPI_TLS_PIN).", valueName: "sha256"))
+    public var tlsPin: String?
+
     /// Whether the token may go to another machine unencrypted.
     @Flag(help: "Send the token over plain ws:// to another machine.")
     public var insecure = false
@@ -44,11 +52,40 @@ public struct EndpointOptions: ParsableArguments, Sendable {
 
     /// How a client connects.
     ///
-    /// - Throws: ``Failure`` with status 78.
-    public func clientOptions(_ environment: Environment) throws(Failure) -> WebSocketClient.Options {
+    /// - Parameters:
+    ///   - environment: The program's environment.
+    ///   - url: Where to; `nil`: to the registry.
+    /// - Returns: The options.
+    /// - Throws: ``Failure`` with status 64 or 78.
+    public func clientOptions(
+        _ environment: Environment, to url: WebSocketURL? = nil
+    ) throws(Failure) -> WebSocketClient.Options {
         let isConfigured = try ConfigFile(environment: environment).flag("insecure")
+        let target = if let url { url } else { try registry(environment) }
         return WebSocketClient.Options(
-            token: try token(environment), isInsecureAllowed: insecure || isConfigured)
+            token: try token(environment), isInsecureAllowed: insecure || isConfigured,
+            trust: try trust(environment, in: target))
+    }
+
+    /// Whom to believe: a pin before authorities, and only where neither was given the pin that a hypivisor of this machine
+    /// has announced.
+    private func trust(_ environment: Environment, in url: WebSocketURL) throws(Failure) -> TLSTrust {
+        guard url.isSecure else { return TLSTrust() }
+        let config = try ConfigFile(environment: environment)
+        // Each source is asked for both: a pin in the file must not defeat an authority on the command line.
+        for (pin, file, source, status) in [
+            (tlsPin, caFile, "--tls-pin", ExitStatus.usage),
+            (environment["HYPI_TLS_PIN"], environment["HYPI_CA_FILE"], "HYPI_TLS_PIN", .configuration),
+            (config["tls-pin"], config["ca-file"], "config: 'tls-pin'", .configuration),
+        ] where pin != nil || file != nil {
+            guard let pin else { return TLSTrust(authorityFile: file) }
+            guard let parsed = TLSPin(pin) else {
+                throw Failure(
+                    status, "\(source) is not a SHA-256 fingerprint", hint: "64 digits, as hypivisor prints them")
+            }
+            return TLSTrust(authorityFile: file, pin: parsed)
+        }
+        return TLSTrust(pin: try DiscoveryFile(environment: environment).pin(of: url))
     }
 
     private func resolve(_ environment: Environment) throws(Failure) -> (url: WebSocketURL, token: Token?) {

@@ -95,8 +95,20 @@ extension Failure {
             self.init(
                 .refused, "will not send the token to \(url.host) unencrypted",
                 hint: "use wss:// or an ssh tunnel, or --insecure on a network you trust")
-        case .secureUnsupported(let url):
-            self.init(.usage, "cannot open \(url): this build has no TLS", hint: "use an ssh tunnel to ws://127.0.0.1")
+        case .untrusted(let url, let error): self.init(tls: error, of: url)
+        }
+    }
+
+    private init(tls error: TLSError, of url: WebSocketURL) {
+        switch error {
+        case .unusable: self.init(.configuration, "\(error)", hint: "see --ca-file")
+        case .notTLS: self.init(.peerProtocol, "cannot reach \(url): \(error)", hint: "is it ws:// there?")
+        case .untrusted:
+            self.init(
+                .refused, "will not trust \(url): \(error)", hint: "see --ca-file, or --tls-pin if it is self-signed")
+        case .otherPin:
+            self.init(.refused, "will not trust \(url): \(error)", hint: "see --tls-pin, if that is the right one")
+        default: self.init(.peerProtocol, "cannot reach \(url): \(error)")
         }
     }
 

@@ -75,6 +75,10 @@ extension Manual.Entry {
     public static let token = Manual.Entry("HYPI_TOKEN", "The token itself.")
     /// The token's file, named by a variable.
     public static let tokenVariable = Manual.Entry("HYPI_TOKEN_FILE", "A file that holds the token.")
+    /// Authorities, named by a variable.
+    public static let authorities = Manual.Entry("HYPI_CA_FILE", "The authorities that are trusted on wss://.")
+    /// A pin, in a variable.
+    public static let pin = Manual.Entry("HYPI_TLS_PIN", "The one certificate that is trusted on wss://.")
     /// The XDG folders.
     public static let folders = Manual.Entry(
         "XDG_CONFIG_HOME, XDG_STATE_HOME", "Where the files below are, instead of ~/.config and ~/.local/state.")
@@ -95,7 +99,9 @@ extension Manual.Entry {
         "~/.local/state/hyper-pi/hypivisor.url", "How the hypivisor that was started last on this machine is reached.")
 
     /// What every program that asks a hypivisor looks at.
-    public static let clientEnvironment: [Manual.Entry] = [.hypivisorURL, .token, .tokenVariable, .folders]
+    public static let clientEnvironment: [Manual.Entry] = [
+        .hypivisorURL, .token, .tokenVariable, .authorities, .pin, .folders,
+    ]
     /// What every program that asks a hypivisor reads.
     public static let clientFiles: [Manual.Entry] = [.configFile, .tokenFile, .announcement]
 

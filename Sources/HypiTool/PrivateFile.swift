@@ -45,6 +45,11 @@ public enum PrivateFile {
         }
     }
 
+    /// Whether there is something of this name.
+    public static func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0
+    }
+
     /// Replaces a file in one step: readers see the old text or the new one, never a part.
     ///
     /// The folder is made (0700) if it is missing; the file is 0600.

@@ -46,7 +46,8 @@ public enum RegistryCompletion {
     /// The registry that the command line so far means.
     private static func link(_ line: [String]) throws -> RegistryLink {
         var arguments = line.filter { $0 == "--insecure" }
-        for (option, value) in zip(line, line.dropFirst()) where ["--hypivisor", "--token-file"].contains(option) {
+        for (option, value) in zip(line, line.dropFirst())
+        where ["--hypivisor", "--token-file", "--ca-file", "--tls-pin"].contains(option) {
             arguments += [option, value]
         }
         let endpoint = try EndpointOptions.parse(arguments)

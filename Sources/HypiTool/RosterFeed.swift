@@ -137,7 +137,7 @@ extension ConnectError {
         switch self {
         case .unreachable, .timedOut: true
         case .refused(_, let status, _): status == 429 || status >= 500
-        case .notWebSocket, .tokenInTheClear, .secureUnsupported: false
+        case .notWebSocket, .tokenInTheClear, .untrusted: false
         }
     }
 }

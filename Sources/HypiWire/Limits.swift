@@ -26,6 +26,10 @@ public enum Limits {
     /// Connections of one server, unless `--max-connections` says otherwise; beyond it the answer is 503.
     public static let connections = 20_000
 
+    /// Plaintext that waits for a TLS handshake, and answers of the TLS layer that the peer does not take, in bytes each;
+    /// beyond it the connection ends.
+    public static let tlsQueueBytes = 1 << 20
+
     /// Time from accepting a connection to the end of its handshake.
     public static let handshakeSeconds: Int64 = 10
     /// Time a peer has to answer our close frame.

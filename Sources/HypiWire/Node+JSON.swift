@@ -95,6 +95,7 @@ extension Node {
         ("thinking", text(\.thinking)), ("cost", number(\.cost)), ("tokens", integer(\.tokens)),
         ("context_percent", number(\.contextPercent)), ("queued", integer(\.queued)), ("clients", integer(\.clients)),
         ("started_at", text(\.startedAt)), ("address", text(\.address)), ("tunnel", flag(\.tunnel)),
+        ("tls_pin", text(\.tlsPin)),
         ("spawn_id", text(\.spawnID)), ("key", text(\.key)), ("version", text(\.version)),
     ]
 

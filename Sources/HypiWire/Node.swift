@@ -100,6 +100,8 @@ public struct Node: Sendable, Equatable {
     public var address: String?
     /// Whether the agent is reached through a connection that it opens itself.
     public var tunnel: Bool?
+    /// The SHA-256 pin of the certificate that the agent's own endpoint shows; absent where it speaks plain `ws://`.
+    public var tlsPin: String?
     /// The spawn request this agent came from.
     public var spawnID: String?
     /// The idempotency key of that request.

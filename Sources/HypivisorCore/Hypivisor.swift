@@ -52,9 +52,11 @@ public final class Hypivisor: Sendable {
             let server = try await WebSocketServer.start(
                 .init(
                     host: configuration.host, port: configuration.port, policy: configuration.policy,
-                    connectionLimit: configuration.connectionLimit),
+                    connectionLimit: configuration.connectionLimit, certificate: configuration.certificate),
                 on: loops, route: { rooms.route($0) })
-            let here = WebSocketURL(host: reachable(configuration.host), port: server.port, path: "/ws")
+            let here = WebSocketURL(
+                isSecure: configuration.certificate != nil, host: reachable(configuration.host), port: server.port,
+                path: "/ws")
             url.succeed(here)
             return Hypivisor(here, server, rooms, loops, rosterLoop, threads)
         } catch {

@@ -13,6 +13,8 @@ extension Hypivisor {
         public var policy: HandshakePolicy
         /// Connections at once; beyond it the answer is 503.
         public var connectionLimit = Limits.connections
+        /// What `wss://` is served with; `nil`: `ws://`.
+        public var certificate: TLSCertificate?
         /// How long an offline node stays listed.
         public var nodeTTL = TimeAmount.seconds(Limits.nodeTTLSeconds)
         /// Time between pings on a quiet connection.

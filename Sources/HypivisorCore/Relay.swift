@@ -60,9 +60,11 @@ struct Relay: Sendable {
         way(to: id, subprotocol: offers.first).hop(to: eventLoop).flatMap { way in
             switch way {
             case .tunnel(let end): return end.map(found).hop(to: eventLoop)
-            case .dial(let host, let port, let isVersion1):
-                let url = self.url(host, port, query, isVersion1: isVersion1)
-                return self.dial(url, offers, on: eventLoop, found)
+            case .dial(let host, let port, let pin, let isVersion1):
+                var url = self.url(host, port, query, isVersion1: isVersion1)
+                url.isSecure = pin != nil
+                let trust = TLSTrust(pin: pin.flatMap { TLSPin($0) })
+                return self.dial(url, offers, trust, on: eventLoop, found)
             }
         }
     }
@@ -75,12 +77,12 @@ struct Relay: Sendable {
     }
 
     private func dial(
-        _ url: WebSocketURL, _ offers: [String], on eventLoop: any EventLoop,
+        _ url: WebSocketURL, _ offers: [String], _ trust: TLSTrust, on eventLoop: any EventLoop,
         _ found: @escaping @Sendable (RelayEnd) -> Void
     ) -> EventLoopFuture<Void> {
         // Insecure is allowed here: the agent came from this very address with this very token, in the clear or not.
         let options = WebSocketClient.Options(
-            token: token, subprotocols: offers, isInsecureAllowed: true, socket: socketOptions)
+            token: token, subprotocols: offers, isInsecureAllowed: true, trust: trust, socket: socketOptions)
         return WebSocketClient.connect(to: url, options: options, on: eventLoop) {
             RelaySide(.agent) { found($0.end(on: eventLoop)) }
         }
@@ -151,7 +153,8 @@ struct Relay: Sendable {
         case .timedOut: "timed out"
         case .refused(_, let status, let message): "it answered \(status): \(message)"
         case .notWebSocket: "it does not speak WebSocket"
-        case .tokenInTheClear, .secureUnsupported: "not possible from here"
+        case .untrusted(_, let error): error.description
+        case .tokenInTheClear: "not possible from here"
         }
     }
 }

@@ -185,7 +185,7 @@ actor Roster {
             return .tunnel(end)
         }
         let host = entry.node.address.flatMap { $0.isEmpty ? nil : $0 } ?? entry.node.machine
-        return .dial(host: host, port: entry.node.port, isVersion1: entry.instance == nil)
+        return .dial(host: host, port: entry.node.port, pin: entry.node.tlsPin, isVersion1: entry.instance == nil)
     }
 
     /// An agent has dialled in to open a tunnel.

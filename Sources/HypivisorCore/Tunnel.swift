@@ -5,7 +5,9 @@ import NIOCore
 /// How the endpoint of an agent is reached.
 enum WayToAgent: Sendable {
     /// It listens at an address that reaches us; version 1 takes the token in the query alone.
-    case dial(host: String, port: Int, isVersion1: Bool)
+    ///
+    /// With a pin it speaks TLS and shows that certificate: it said so on its registration, which the token has opened.
+    case dial(host: String, port: Int, pin: String?, isVersion1: Bool)
     /// It was asked to dial in, and this tells when it has; fails with a ``RegistryFault``.
     case tunnel(EventLoopFuture<RelayEnd>)
 }

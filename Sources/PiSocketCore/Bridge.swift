@@ -21,6 +21,8 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         case ready
         /// Somebody asked the agent to end.
         case stop(force: Bool)
+        /// The certificate of the endpoint is another.
+        case certificateChanged
     }
 
     private let options: PiSocketOptions

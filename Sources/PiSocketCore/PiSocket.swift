@@ -1,4 +1,4 @@
-import HypiNet
+public import HypiNet
 public import HypiWire
 public import Logging
 import NIOCore
@@ -22,6 +22,8 @@ public final class PiSocket: Sendable {
         public var url: WebSocketURL
         /// The working directory.
         public var cwd: String
+        /// The pin of the certificate that is shown there.
+        public var pin: TLSPin?
     }
 
     private let options: PiSocketOptions
@@ -42,6 +44,11 @@ public final class PiSocket: Sendable {
     /// Asks the agent to end: its turn is finished, unless `force` is set.
     public func stop(force: Bool = false) {
         signalSink.yield(.stop(force: force))
+    }
+
+    /// The certificate was read again: the registry is told its pin.
+    public func certificateChanged() {
+        signalSink.yield(.certificateChanged)
     }
 
     /// Runs until pi has ended for good.
@@ -65,7 +72,10 @@ public final class PiSocket: Sendable {
         let server = try await listen(bridge)
         report.change { $0.port = server.port }
         let address = Ready(
-            id: options.id, url: WebSocketURL(host: localHost, port: server.port, path: "/ws"), cwd: options.cwd)
+            id: options.id,
+            url: WebSocketURL(
+                isSecure: options.certificate != nil, host: localHost, port: server.port, path: "/ws"),
+            cwd: options.cwd, pin: options.certificate?.pin)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.runHooks(hookEvents) }
             tasks.addTask { try await self.obey(bridge, report) { try ready(address) } }
@@ -95,6 +105,7 @@ public final class PiSocket: Sendable {
         node.spawnID = options.spawnID
         node.key = options.key
         node.version = Version.current
+        node.tlsPin = options.certificate?.pin.map { "\($0)" }
         return node
     }
 
@@ -115,7 +126,7 @@ public final class PiSocket: Sendable {
             let configuration = WebSocketServer.Configuration(
                 host: options.host, port: port, policy: options.policy,
                 // Viewers are counted where tunnels count, too.
-                connectionLimit: max(options.viewerLimit, Limits.connections))
+                connectionLimit: max(options.viewerLimit, Limits.connections), certificate: options.certificate)
             do {
                 return try await WebSocketServer.start(configuration, on: bridge.eventLoop) { request in
                     Self.route(request, bridge)
@@ -179,6 +190,8 @@ public final class PiSocket: Sendable {
                         failure = error
                         bridge.eventLoop.execute { bridge.value.stop(force: true) }
                     }
+                case .certificateChanged:
+                    report.change { $0.tlsPin = options.certificate?.pin.map { "\($0)" } }
                 case .stop(let force): bridge.eventLoop.execute { bridge.value.stop(force: force) }
                 }
             }

@@ -57,6 +57,8 @@ public struct PiSocketOptions: Sendable {
     public var ports: [Int]
     /// Who may connect.
     public var policy: HandshakePolicy
+    /// What `wss://` is served with; `nil`: `ws://`.
+    public var certificate: TLSCertificate?
     /// Viewers at once.
     public var viewerLimit: Int
     /// Bytes of frames kept for slow viewers and replay.

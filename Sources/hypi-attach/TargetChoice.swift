@@ -75,7 +75,7 @@ struct TargetChoice: Sendable {
         guard var url = WebSocketURL(text) else {
             throw Failure(.usage, "'\(text)' is not a WebSocket URL", hint: "such as ws://127.0.0.1:4000")
         }
-        var options = try client()
+        var options = try endpoint.clientOptions(environment, to: url)
         if let query = url.query, let shown = PercentCoding.value(of: "token", inQuery: query) {
             options.token = Token(shown)
             url.query = nil

@@ -51,7 +51,7 @@ struct LocalStarter: Starter {
 
     private func give(_ prompt: String, to url: WebSocketURL) async throws {
         // The agent may have made the token that was missing when this program began.
-        let options = try endpoint.clientOptions(environment)
+        let options = try endpoint.clientOptions(environment, to: url)
         let stream = try await link.open(url, token: options.token, subprotocols: [FirstTask.subprotocol])
         try await FirstTask(prompt).give(to: stream, isPlain: false)
     }
@@ -60,7 +60,7 @@ struct LocalStarter: Starter {
         var arguments = ["--detach", "--cwd=\(folder)"]
         let options = [
             ("--name", order.name), ("--resume", order.sessionFile), ("--hypivisor", endpoint.hypivisor),
-            ("--token-file", endpoint.tokenFile),
+            ("--token-file", endpoint.tokenFile), ("--ca-file", endpoint.caFile), ("--tls-pin", endpoint.tlsPin),
         ]
         // With `=`, a value that starts with a dash is still a value.
         for case (let option, let value?) in options { arguments.append("\(option)=\(value)") }
@@ -108,7 +108,7 @@ extension ConnectError {
     var isAbsence: Bool {
         switch self {
         case .unreachable, .timedOut: true
-        case .refused, .notWebSocket, .tokenInTheClear, .secureUnsupported: false
+        case .refused, .notWebSocket, .tokenInTheClear, .untrusted: false
         }
     }
 }

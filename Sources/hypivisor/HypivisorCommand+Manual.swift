@@ -18,7 +18,9 @@ extension HypivisorCommand {
                 + "refuses browsers from other origins; --host opens it, and only with a token.",
         ],
         sections: [
-            .init("Access", ["token-file", "no-auth", "allow-origin", "allow-host"]),
+            .init(
+                "Access",
+                ["token-file", "no-auth", "allow-origin", "allow-host", "tls-cert", "tls-key", "tls-self-signed"]),
             .init("Limits", ["max-connections", "max-agents", "heartbeat", "node-ttl"]), .log,
         ],
         examples: [

@@ -24,11 +24,13 @@ struct HypivisorCommand: ToolCommand {
                 return .success
             }
             DescriptorLimit.raise()
-            let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
             let logger = options.logger()
             let configuration = try options.configuration(environment, logger: logger)
+            let hangups: [UnixSignal] = configuration.certificate == nil ? [] : [.sighup]
+            let signals = await UnixSignalsSequence(trapping: [.sigterm, .sigint] + hangups)
             let hypivisor = try await start(configuration, logger)
-            let announcement = try Announcement(of: hypivisor, environment: environment, logger: logger)
+            let announcement = try Announcement(
+                of: hypivisor, configuration.certificate, environment: environment, logger: logger)
             defer { announcement.takeBack() }
             await serve(hypivisor, until: signals, announcement, logger)
             return .success
@@ -50,9 +52,14 @@ struct HypivisorCommand: ToolCommand {
     private func serve(
         _ hypivisor: Hypivisor, until signals: UnixSignalsSequence, _ announcement: Announcement, _ logger: Logger
     ) async {
+        let hangup = Hangup()
         await withTaskGroup { tasks in
             tasks.addTask { await hypivisor.run() }
             for await signal in signals {
+                if signal == .sighup, !hangup.isTerminalLost {
+                    announcement.reload()
+                    continue
+                }
                 logger.info("stopping", metadata: ["signal": "\(signal)"])
                 break
             }

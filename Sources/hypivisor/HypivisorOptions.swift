@@ -36,6 +36,11 @@ struct HypivisorOptions: ParsableArguments {
     @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
     var tokenFile: String?
 
+    @OptionGroup var tls: TLSOptions
+
+    @Flag(help: "Serve wss:// with a certificate of our own making.")
+    var tlsSelfSigned = false
+
     @Flag(help: "Serve without a token, on loopback only.")
     var noAuth = false
 
@@ -73,6 +78,9 @@ struct HypivisorOptions: ParsableArguments {
         guard spawnCommand.map({ CommandWords.split($0)?.isEmpty == false }) ?? true else {
             throw ValidationError("--spawn-command holds no command, or a quote that is not closed")
         }
+        guard !tlsSelfSigned || tls.tlsCert == nil else {
+            throw ValidationError("--tls-self-signed and --tls-cert exclude each other")
+        }
         guard maxConnections > 0 else { throw ValidationError("--max-connections must be positive") }
         guard maxAgents >= 0 else { throw ValidationError("--max-agents must not be negative") }
     }
@@ -96,10 +104,19 @@ struct HypivisorOptions: ParsableArguments {
             host: host, port: port, policy: policy, roots: try roots(environment),
             spawning: try spawning(environment, source, token))
         configuration.connectionLimit = maxConnections
+        configuration.certificate = try certificate(environment)
         if let nodeTTL { configuration.nodeTTL = TimeAmount(nodeTTL.duration) }
         if let heartbeat { configuration.heartbeat = TimeAmount(heartbeat.duration) }
         if printEvents { configuration.onEvent = EventPrinter(logger: logger).print }
         return configuration
+    }
+
+    private func certificate(_ environment: Environment) throws(Failure) -> TLSCertificate? {
+        guard tlsSelfSigned else { return try tls.certificate(environment) }
+        let bound = ["0.0.0.0", "::"].contains(host) ? [] : [host]
+        return try TLSOptions.selfSigned(
+            environment,
+            names: [Environment.machine(), "localhost", "127.0.0.1", "::1"] + bound + allowHost)
     }
 
     private func roots(_ environment: Environment) throws -> Roots {

@@ -41,6 +41,7 @@ extension PiSocketArguments {
         options.hookEnvironment = environment.withoutSecrets
         options.name = name
         options.host = host
+        options.certificate = try tls.certificate(environment)
         if let maxClients { options.viewerLimit = maxClients }
         if let replay { options.replayBytes = max(replay.byteCount, 1 << 16) }
         options.uiTimeout = uiTimeout?.duration
@@ -174,7 +175,7 @@ extension PiSocketArguments {
             let isExplicit = endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil
             let isLocal = !isExplicit || announced == url
             return RegistryTarget(
-                url: url, options: try endpoint.clientOptions(environment), isLocal: isLocal && canBeDialled)
+                url: url, options: try endpoint.clientOptions(environment, to: url), isLocal: isLocal && canBeDialled)
         }
     }
 }

@@ -19,6 +19,7 @@ struct PiSocketArguments: ParsableArguments {
     @Option(help: "Address to listen on.")
     var host = "127.0.0.1"
     @OptionGroup var endpoint: EndpointOptions
+    @OptionGroup var tls: TLSOptions
     @Flag(help: "Do not register with a hypivisor.")
     var standalone = false
     @Flag(help: "Run in the background, in a session of its own.")

@@ -25,7 +25,7 @@ extension PiSocketCommand {
             .init("Guards", ["max-cost", "max-turn", "max-repeats"]),
             .init("Ending", ["restart", "grace", "idle-exit", "ui-timeout"]),
             .init("Viewers", ["max-clients", "replay", "stdio", "no-extension"]),
-            .init("Access", ["host", "no-auth", "allow-origin", "allow-host"]),
+            .init("Access", ["host", "no-auth", "allow-origin", "allow-host", "tls-cert", "tls-key"]),
             .connection, .log,
         ],
         examples: [

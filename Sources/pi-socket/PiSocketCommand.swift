@@ -1,4 +1,5 @@
 import ArgumentParser
+import HypiNet
 import HypiTool
 import HypiWire
 import Logging
@@ -44,10 +45,11 @@ struct PiSocketCommand: ToolCommand {
         let handler = LineLogHandler(component: "pi-socket", level: options.logLevel.level, format: options.logFormat)
         let logger = Logger(label: "pi-socket") { _ in handler }
         let bridge = PiSocket(bridgeOptions, on: group, logger: logger)
+        let certificate = bridgeOptions.certificate
         let (isDetached, isStdio) = (options.detached, options.stdio)
         do {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { await obeySignals(bridge, isDetached: isDetached) }
+                tasks.addTask { await obeySignals(bridge, certificate, isDetached: isDetached, logger) }
                 try await bridge.run { ready in
                     let record = ready.record
                     if isDetached {
@@ -69,10 +71,26 @@ struct PiSocketCommand: ToolCommand {
 }
 
 /// The first signal lets pi end its turn, the second does not wait.
-private func obeySignals(_ bridge: PiSocket, isDetached: Bool) async {
+///
+/// A hangup that is none reads the certificate again.
+private func obeySignals(
+    _ bridge: PiSocket, _ certificate: TLSCertificate?, isDetached: Bool, _ logger: Logger
+) async {
     var isSecond = false
-    let signals = isDetached ? [UnixSignal.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
-    for await _ in await UnixSignalsSequence(trapping: signals) {
+    let hangup = Hangup()
+    let ignoresHangups = isDetached && certificate == nil
+    let signals = ignoresHangups ? [UnixSignal.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+    for await signal in await UnixSignalsSequence(trapping: signals) {
+        if signal == .sighup, let certificate, !hangup.isTerminalLost {
+            do {
+                try certificate.reload()
+                bridge.certificateChanged()
+                logger.notice("certificate read again")
+            } catch {
+                logger.error("the old certificate stays", metadata: ["why": "\(error)"])
+            }
+            continue
+        }
         bridge.stop(force: isSecond)
         isSecond = true
     }

@@ -34,9 +34,11 @@ enum PiSocketFailure {
 extension PiSocket.Ready {
     /// The ready record, as specs/protocol.md has it.
     var record: JSON {
-        [
+        var record: JSONObject = [
             "event": "ready", "id": .string(id), "url": .string(url.description), "pid": .int(getpid()),
             "cwd": .string(cwd),
         ]
+        if let pin { record["tls_pin"] = .string("\(pin)") }
+        return .object(record)
     }
 }

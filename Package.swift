@@ -113,8 +113,7 @@ let package = Package(
             "HypiNetTests",
             [
                 "COpenSSL", "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded,
-                nioHTTP,
-                nioPosix,
+                nioHTTP, nioPosix,
             ]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),

@@ -52,7 +52,7 @@ final class TLSHandler: ChannelDuplexHandler {
     // MARK: The channel's life
 
     func handlerAdded(context: ChannelHandlerContext) {
-        if context.channel.isActive { advance(context) }
+        if context.channel.isActive { begin(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -60,7 +60,7 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        advance(context)
+        begin(context)
         context.fireChannelActive()
     }
 
@@ -102,6 +102,13 @@ final class TLSHandler: ChannelDuplexHandler {
 
     func read(context: ChannelHandlerContext) {
         wantsRead = true
+        context.read()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard state == .handshaking else { return }
+        advance(context)
+        // The handshake needs the peer's bytes, also where reading is off.
         context.read()
     }
 

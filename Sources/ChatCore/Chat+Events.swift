@@ -172,6 +172,7 @@ extension Chat {
             earlierLines = transcript.history(frame["messages"]?.array ?? [])
             if !earlierLines.isEmpty { more() }
         case "agent_restarted": transcript.note("pi is back")
+        case "session_changed": transcript.replaced()
         case "guard_resumed": transcript.note("the agent goes on")
         case "files_list": took(files: frame["files"]?.array ?? [])
         default: break

@@ -15,6 +15,8 @@ struct Transcript {
     private(set) var running: [(id: String, tool: ToolLine)] = []
     /// Messages of the conversation that were shown whole.
     private(set) var shownCount = 0
+    /// The next welcome is of another conversation than the one on the screen.
+    private var isReplaced = false
     private var newestOutput: JSON?
     var showsThinking = false
 
@@ -76,14 +78,20 @@ struct Transcript {
         arrive(welcome, now)
     }
 
+    /// The agent has gone to another session, whose conversation comes with the next welcome.
+    mutating func replaced() {
+        isReplaced = true
+    }
+
     /// The conversation after a gap: what was missed is shown, nothing twice.
     mutating func rejoin(_ welcome: Welcome, now: ContinuousClock.Instant) {
         endThinking()
         let total = welcome.earlierCount + welcome.messages.count
         let missed = shownCount - welcome.earlierCount
-        guard missed >= 0, missed <= welcome.messages.count else {
+        guard !isReplaced, missed >= 0, missed <= welcome.messages.count else {
+            isReplaced = false
             endMessage()
-            note("the conversation was replaced while we were away")
+            note("the conversation is another one now")
             for message in welcome.messages.suffix(3) { show(message) }
             return join(welcome, now: now)
         }

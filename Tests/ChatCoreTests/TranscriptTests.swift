@@ -114,7 +114,16 @@ struct TranscriptTests {
         var transcript = Transcript(Style(isColoured: false))
         transcript.join(welcome([user("a"), assistant("b")]), now: now)
         transcript.rejoin(welcome([user("new")]), now: now)
-        #expect(transcript.texts().contains("· the conversation was replaced while we were away"))
+        #expect(transcript.texts() == ["· the conversation is another one now", "", "› new", ""])
+    }
+
+    @Test("a session that looks like a longer one of the same is another one, when the agent says so")
+    func changed() {
+        var transcript = Transcript(Style(isColoured: false))
+        transcript.join(welcome([user("a")]), now: now)
+        transcript.replaced()
+        transcript.rejoin(welcome([user("x"), assistant("y")]), now: now)
+        #expect(transcript.texts() == ["· the conversation is another one now", "", "› x", "", "y"])
     }
 
     @Test("escape sequences of an agent never reach the terminal")

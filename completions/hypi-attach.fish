@@ -20,7 +20,7 @@ function __hypi-attach_parse_tokens -S
     set -l unparsed_tokens (__hypi-attach_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-attach'
-        __hypi-attach_parse_subcommand 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
+        __hypi-attach_parse_subcommand 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
     end
 end
 
@@ -89,6 +89,8 @@ complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_o
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" jobs' -l 'jobs' -d 'Agents to talk to at once with \'-\'.' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" h help' -s 'h' -l 'help' -d 'Show help information.'

@@ -20,7 +20,7 @@ function __hypi-dirs_parse_tokens -S
     set -l unparsed_tokens (__hypi-dirs_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-dirs'
-        __hypi-dirs_parse_subcommand -r 1 'depth=' 'git' 'missing' '0/print0' 'json' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
+        __hypi-dirs_parse_subcommand -r 1 'depth=' 'git' 'missing' '0/print0' 'json' 'timeout=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
     end
 end
 
@@ -82,6 +82,8 @@ complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_op
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" h help' -s 'h' -l 'help' -d 'Show help information.'

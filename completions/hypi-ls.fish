@@ -20,7 +20,7 @@ function __hypi-ls_parse_tokens -S
     set -l unparsed_tokens (__hypi-ls_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-ls'
-        __hypi-ls_parse_subcommand -r 1 'activity=+' 'machine=+' 'cwd=+' 'name=+' 'status=' 'watch' 'since=' 'wait=' 'timeout=' 'json' 'table' 'q/quiet' 'no-color' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
+        __hypi-ls_parse_subcommand -r 1 'activity=+' 'machine=+' 'cwd=+' 'name=+' 'status=' 'watch' 'since=' 'wait=' 'timeout=' 'json' 'table' 'q/quiet' 'no-color' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
     end
 end
 
@@ -89,6 +89,8 @@ complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_option
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" no-color' -l 'no-color' -d 'No colours (also NO_COLOR, TERM=dumb).'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls" h help' -s 'h' -l 'help' -d 'Show help information.'

@@ -20,7 +20,7 @@ function __hypi-spawn_parse_tokens -S
     set -l unparsed_tokens (__hypi-spawn_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-spawn'
-        __hypi-spawn_parse_subcommand -r 1 '0/null' 'new-folder=' 'name=' 'key=' 'if-absent' 'prompt=' 'resume=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'jobs=' 'no-wait' 'local' 'timeout=' 'hypivisor=' 'token-file=' 'insecure' 'version' 'h/help'
+        __hypi-spawn_parse_subcommand -r 1 '0/null' 'new-folder=' 'name=' 'key=' 'if-absent' 'prompt=' 'resume=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'jobs=' 'no-wait' 'local' 'timeout=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
     end
 end
 
@@ -92,6 +92,8 @@ complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" version' -l 'version' -d 'Show the version.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" h help' -s 'h' -l 'help' -d 'Show help information.'

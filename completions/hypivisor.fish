@@ -20,7 +20,7 @@ function __hypivisor_parse_tokens -S
     set -l unparsed_tokens (__hypivisor_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypivisor'
-        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
+        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'tls-cert=' 'tls-key=' 'tls-self-signed' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
     end
 end
 
@@ -81,6 +81,9 @@ complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_op
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'allow-origin' -d 'Allow browsers from this origin; repeatable.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'allow-host' -d 'A further name of this machine; repeatable.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-cert' -l 'tls-cert' -d 'Serve wss:// with this certificate (PEM).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-key' -l 'tls-key' -d 'Its key (PEM).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-self-signed' -l 'tls-self-signed' -d 'Serve wss:// with a certificate of our own making.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" no-auth' -l 'no-auth' -d 'Serve without a token, on loopback only.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-connections' -l 'max-connections' -d 'Connections at once.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-agents' -l 'max-agents' -d 'Agents started from here at once.' -rfka ''

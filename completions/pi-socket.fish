@@ -20,7 +20,7 @@ function __pi-socket_parse_tokens -S
     set -l unparsed_tokens (__pi-socket_tokens -pc)
     switch $unparsed_tokens[1]
     case 'pi-socket'
-        __pi-socket_parse_subcommand -r 1 'pi=' 'cwd=' 'name=' 'id=' 'p/port=' 'host=' 'hypivisor=' 'token-file=' 'insecure' 'standalone' 'detach' 'stdio' 'no-extension' 'restart=' 'grace=' 'ui-timeout=' 'replay=' 'max-clients=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'no-auth' 'allow-origin=+' 'allow-host=+' 'log-file=' 'log-level=' 'log-format=' 'resume=' 'version' 'h/help'
+        __pi-socket_parse_subcommand -r 1 'pi=' 'cwd=' 'name=' 'id=' 'p/port=' 'host=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'tls-cert=' 'tls-key=' 'standalone' 'detach' 'stdio' 'no-extension' 'restart=' 'grace=' 'ui-timeout=' 'replay=' 'max-clients=' 'max-cost=' 'max-turn=' 'max-repeats=' 'idle-exit=' 'hook=' 'no-auth' 'allow-origin=+' 'allow-host=+' 'log-file=' 'log-level=' 'log-format=' 'resume=' 'version' 'h/help'
     end
 end
 
@@ -81,7 +81,11 @@ complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_op
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" host' -l 'host' -d 'Address to listen on.' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-cert' -l 'tls-cert' -d 'Serve wss:// with this certificate (PEM).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-key' -l 'tls-key' -d 'Its key (PEM).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" standalone' -l 'standalone' -d 'Do not register with a hypivisor.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" detach' -l 'detach' -d 'Run in the background, in a session of its own.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" stdio' -l 'stdio' -d 'Speak as pi --mode rpc on stdin and stdout.'

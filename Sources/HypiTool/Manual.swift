@@ -62,7 +62,7 @@ public struct Manual: Sendable {
 extension Manual.Section {
     /// How the hypivisor is reached.
     public static let connection = Manual.Section(
-        "Connection", ["hypivisor", "token-file", "ca-file", "tls-pin", "insecure", "timeout"])
+        "Server", ["hypivisor", "token-file", "ca-file", "tls-pin", "insecure", "timeout"])
     /// How log lines are written.
     public static let log = Manual.Section("Log", ["log-file", "log-level", "log-format"])
 }

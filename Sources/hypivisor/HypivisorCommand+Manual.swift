@@ -18,9 +18,8 @@ extension HypivisorCommand {
                 + "refuses browsers from other origins; --host opens it, and only with a token.",
         ],
         sections: [
-            .init(
-                "Access",
-                ["token-file", "no-auth", "allow-origin", "allow-host", "tls-cert", "tls-key", "tls-self-signed"]),
+            .init("Access", ["token-file", "no-auth", "allow-origin", "allow-host"]),
+            .init("TLS", ["tls-cert", "tls-key", "tls-self-signed"]),
             .init("Limits", ["max-connections", "max-agents", "heartbeat", "node-ttl"]), .log,
         ],
         examples: [

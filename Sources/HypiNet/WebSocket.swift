@@ -16,29 +16,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     /// Bytes of finished frames.
     public typealias OutboundOut = ByteBuffer
 
-    /// How a connection behaves.
-    public struct Options: Sendable {
-        /// The longest message, in bytes; beyond it the connection is closed with 1009.
-        public var messageLimit: Int
-        /// Bytes that may wait for a slow peer; beyond it the connection is closed with 1013.
-        ///
-        /// `nil`: the caller watches ``WebSocket/isWritable`` and bounds its writes itself.
-        public var outboxLimit: Int?
-        /// Time between pings on a quiet connection; `nil`: none are sent.
-        public var heartbeat: TimeAmount?
-
-        /// Options; the defaults are the ones for a server.
-        public init(
-            messageLimit: Int = Limits.clientMessageBytes, outboxLimit: Int? = Limits.outboxBytes,
-            heartbeat: TimeAmount? = .seconds(Limits.heartbeatSeconds)
-        ) {
-            self.messageLimit = messageLimit
-            self.outboxLimit = outboxLimit
-            self.heartbeat = heartbeat
-        }
-    }
-
-    private enum State {
+    enum State {
         case open
         /// We sent a close frame and wait for the peer's.
         case closing
@@ -46,25 +24,25 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         case ended
     }
 
-    private let role: Role
+    let role: Role
     private let options: Options
     /// Let go of at the end, since it usually holds the socket.
     private var endpoint: (any WebSocketEndpoint)?
     private var decoder: FrameDecoder
     private var assembler: MessageAssembler
-    private var state = State.open
-    private var closure: Closure?
-    private var context: ChannelHandlerContext?
-    private let pulse: Pulse
+    var state = State.open
+    var closure: Closure?
+    var context: ChannelHandlerContext?
+    let pulse: Pulse
     private var isReadingPaused = false
-    private var closeTimer: Scheduled<Void>?
+    var closeTimer: Scheduled<Void>?
     /// Our close frame on its way out.
-    private var closeSent: EventLoopFuture<Void>?
+    var closeSent: EventLoopFuture<Void>?
     private var outbox = Outbox()
     /// The mask of the frame that is being sent.
     private var frameMask: UInt32?
     /// Bytes of that frame that have still to be given to us.
-    private var missingByteCount = 0
+    var missingByteCount = 0
     /// Frames are being handed on: what is written meanwhile is flushed once, behind the last of them.
     private var isDecoding = false
     private var needsFlush = false
@@ -168,13 +146,13 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         if isDecoding { needsFlush = true } else { context.flush() }
     }
 
-    private func flushWhatIsDue() {
+    func flushWhatIsDue() {
         guard needsFlush else { return }
         needsFlush = false
         context?.flush()
     }
 
-    private func mask() -> UInt32? {
+    func mask() -> UInt32? {
         role == .client ? UInt32.random(in: .min ... .max) : nil
     }
 
@@ -196,77 +174,6 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         context.channel.setOption(.autoRead, value: isOn).assumeIsolated().whenFailure { [weak self] _ in
             self?.drop()
         }
-    }
-
-    // MARK: Closing
-
-    /// Starts the close handshake.
-    ///
-    /// - Parameters:
-    ///   - code: Why, for programs.
-    ///   - reason: Why, for people.
-    ///   - deadline: How long the peer has to answer before the connection is dropped.
-    public func close(
-        _ code: CloseCode, reason: String = "", deadline: TimeAmount = .seconds(Limits.closeSeconds)
-    ) {
-        guard state == .open, let context else { return }
-        // In the middle of a frame the peer would take a close frame for a part of it.
-        guard missingByteCount == 0 else { return drop() }
-        writeClose(Closure(code: code, reason: reason), context)
-        state = .closing
-        pulse.stop()
-        dropAfter(deadline)
-    }
-
-    /// Ends the connection at once, without a close handshake.
-    public func drop() {
-        state = .ended
-        pulse.stop()
-        // What was written before goes as far as the kernel takes it, in the middle of a read as at any other time.
-        flushWhatIsDue()
-        context?.close(promise: nil)
-    }
-
-    private func writeClose(_ closure: Closure, _ context: ChannelHandlerContext) {
-        guard state == .open else { return }
-        guard missingByteCount == 0 else {
-            closeSent = eventLoop.makeSucceededVoidFuture()
-            return
-        }
-        var bytes = ByteBuffer()
-        FrameEncoder.write(.close(closure.code, closure.reason), mask: mask(), to: &bytes)
-        closeSent = context.writeAndFlush(wrapOutboundOut(bytes))
-    }
-
-    /// The peer's close frame is here: echo it if the peer began, and end the connection once our bytes are out.
-    private func finishClose(_ closure: Closure, _ context: ChannelHandlerContext) {
-        self.closure = self.closure ?? closure
-        writeClose(closure, context)
-        // The server ends TCP first (RFC 6455 section 7.1.1); a client waits for that, as long as the deadline allows.
-        endAfterClose { if self.role == .server { self.drop() } }
-    }
-
-    /// The peer broke the protocol: say so, and take nothing more from it.
-    private func fail(_ fault: FrameFault, _ context: ChannelHandlerContext) {
-        guard state != .ended else { return }
-        let closure = Closure(code: fault.code, reason: fault.reason)
-        self.closure = closure
-        writeClose(closure, context)
-        // Only our half is closed at first: ending it all with bytes of the peer unread would reset the connection and
-        // could take our close frame with it.
-        endAfterClose { self.context?.close(mode: .output, promise: nil) }
-    }
-
-    private func endAfterClose(_ action: @escaping () -> Void) {
-        state = .ended
-        pulse.stop()
-        dropAfter(.seconds(Limits.closeSeconds))
-        closeSent?.assumeIsolated().whenComplete { _ in action() }
-    }
-
-    private func dropAfter(_ deadline: TimeAmount) {
-        closeTimer?.cancel()
-        closeTimer = eventLoop.assumeIsolated().scheduleTask(in: deadline) { self.drop() }
     }
 
     // MARK: Channel events

@@ -1,0 +1,26 @@
+public import HypiWire
+public import NIOCore
+
+extension WebSocket {
+    /// How a connection behaves.
+    public struct Options: Sendable {
+        /// The longest message, in bytes; beyond it the connection is closed with 1009.
+        public var messageLimit: Int
+        /// Bytes that may wait for a slow peer; beyond it the connection is closed with 1013.
+        ///
+        /// `nil`: the caller watches ``WebSocket/isWritable`` and bounds its writes itself.
+        public var outboxLimit: Int?
+        /// Time between pings on a quiet connection; `nil`: none are sent.
+        public var heartbeat: TimeAmount?
+
+        /// Options; the defaults are the ones for a server.
+        public init(
+            messageLimit: Int = Limits.clientMessageBytes, outboxLimit: Int? = Limits.outboxBytes,
+            heartbeat: TimeAmount? = .seconds(Limits.heartbeatSeconds)
+        ) {
+            self.messageLimit = messageLimit
+            self.outboxLimit = outboxLimit
+            self.heartbeat = heartbeat
+        }
+    }
+}

@@ -36,6 +36,8 @@ public final class WebSocketServer: Sendable {
         public var certificate: TLSCertificate?
         /// Time from accepting a connection to the end of its handshake; beyond it the connection is closed.
         public var handshakeTimeout: TimeAmount
+        /// Told why connections cannot be accepted, at most once a minute; called on the listening channel's loop.
+        public var onAcceptFault: (@Sendable (String) -> Void)?
 
         /// A configuration.
         public init(
@@ -95,6 +97,12 @@ public final class WebSocketServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let tell = configuration.onAcceptFault else { return }
+                    try channel.pipeline.syncOperations.addHandler(AcceptWatch(tell: tell))
+                }
+            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try gate.admit(channel) }
             }

@@ -49,11 +49,13 @@ public final class Hypivisor: Sendable {
         let url = rosterLoop.next().makePromise(of: WebSocketURL.self)
         let rooms = Rooms(configuration, rosterLoop.next(), url.futureResult, threads, logger)
         do {
-            let server = try await WebSocketServer.start(
-                .init(
-                    host: configuration.host, port: configuration.port, policy: configuration.policy,
-                    connectionLimit: configuration.connectionLimit, certificate: configuration.certificate),
-                on: loops, route: { rooms.route($0) })
+            var listening = WebSocketServer.Configuration(
+                host: configuration.host, port: configuration.port, policy: configuration.policy,
+                connectionLimit: configuration.connectionLimit, certificate: configuration.certificate)
+            listening.onAcceptFault = { reason in
+                logger.warning("cannot accept connections", metadata: ["why": "\(reason)"])
+            }
+            let server = try await WebSocketServer.start(listening, on: loops, route: { rooms.route($0) })
             let here = WebSocketURL(
                 isSecure: configuration.certificate != nil, host: reachable(configuration.host), port: server.port,
                 path: "/ws")

@@ -123,10 +123,13 @@ public final class PiSocket: Sendable {
     private func listen(_ bridge: NIOLoopBound<Bridge>) async throws -> WebSocketServer {
         var lastError: (any Error)?
         for port in options.ports {
-            let configuration = WebSocketServer.Configuration(
+            var configuration = WebSocketServer.Configuration(
                 host: options.host, port: port, policy: options.policy,
                 // Viewers are counted where tunnels count, too.
                 connectionLimit: max(options.viewerLimit, Limits.connections), certificate: options.certificate)
+            configuration.onAcceptFault = { [logger] reason in
+                logger.warning("cannot accept connections", metadata: ["why": "\(reason)"])
+            }
             do {
                 return try await WebSocketServer.start(configuration, on: bridge.eventLoop) { request in
                     Self.route(request, bridge)

@@ -41,7 +41,7 @@ public enum LogFormat: String, ExpressibleByArgument, Sendable, CaseIterable {
     case json
 }
 
-/// Writes log lines to standard error, whole lines at once.
+/// Writes log lines to standard error or a file, whole lines at once.
 ///
 /// Levels mean: `error` a defect of ours, `warning` trouble from outside, `info` what an operator wants to see,
 /// `debug` everything else. Tokens never get here, prompts' texts not above `debug`.
@@ -52,10 +52,12 @@ public struct LineLogHandler: Logging.LogHandler {
     public var metadata: Logger.Metadata = [:]
     private let component: String
     private let format: LogFormat
+    private let file: LogFile?
 
-    /// A handler for a component.
-    public init(component: String, level: Logger.Level, format: LogFormat) {
+    /// A handler for a component; without a file it writes to standard error.
+    public init(component: String, level: Logger.Level, format: LogFormat, file: LogFile? = nil) {
         self.component = component
+        self.file = file
         logLevel = level
         self.format = format
     }
@@ -69,7 +71,8 @@ public struct LineLogHandler: Logging.LogHandler {
     /// Writes one line.
     public func log(event: LogEvent) {
         // Where the log cannot be written there is nowhere to say so, and an agent must not die of a full disk.
-        _ = StandardOutput.writeAll(line(for: event) + [UInt8(ascii: "\n")], to: STDERR_FILENO)
+        let line = line(for: event) + [UInt8(ascii: "\n")]
+        _ = file?.write(line) ?? StandardOutput.writeAll(line, to: STDERR_FILENO)
     }
 
     /// The line for one event, without its end.

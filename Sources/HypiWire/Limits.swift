@@ -37,6 +37,9 @@ public enum Limits {
     /// Time between two pings on a quiet connection; two without any sign of life end it.
     public static let heartbeatSeconds: Int64 = 15
 
+    /// The length of a log file, in bytes; a longer one is put aside as `<file>.1`, over the one before.
+    public static let logBytes = 16 << 20
+
     /// Frames kept for slow viewers and for replay, in bytes; the oldest go first.
     public static let replayBytes = 16 << 20
     /// The newest part of a conversation that `init_state` carries, in bytes; the rest is `truncated`.

@@ -79,16 +79,11 @@ extension PiSocketArguments {
 
     /// Sends standard error to `--log-file`.
     ///
+    /// - Returns: `nil` without one.
     /// - Throws: `Failure` with status 73.
-    func openLogFile() throws(Failure) {
-        guard let logFile else { return }
-        let descriptor = open(logFile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw Failure(
-                .cannotCreate, "cannot write log \(logFile): \(String(cString: strerror(errno)).lowercased())")
-        }
-        dup2(descriptor, STDERR_FILENO)
-        close(descriptor)
+    func openLogFile() throws(Failure) -> LogFile? {
+        guard let logFile else { return nil }
+        return try LogFile(logFile)
     }
 
     /// Starts this program again in the background and prints what it reports.
@@ -103,10 +98,14 @@ extension PiSocketArguments {
         } catch {
             throw Failure(.cannotCreate, "cannot create \(error.path): \(error.reason)")
         }
-        let arguments = ["--detached", "--id", id] + CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
+        let log = logFile ?? "\(folder)/\(id).log"
+        // It comes first: what was given on the command line, too, is stronger.
+        let arguments =
+            ["--detached", "--id", id, "--log-file", log]
+            + CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
         let program = Executable.folder.map { $0 + "/pi-socket" } ?? CommandLine.arguments[0]
         do {
-            switch try Detach.start(program, arguments, logFile: logFile ?? "\(folder)/\(id).log") {
+            switch try Detach.start(program, arguments, logFile: log) {
             case .ready(let record): try StandardOutput.write(record + "\n")
             case .failed(let status, let message): throw Failure(ExitStatus(rawValue: status), message)
             }

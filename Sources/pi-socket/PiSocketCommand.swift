@@ -41,8 +41,9 @@ struct PiSocketCommand: ToolCommand {
         SecretVariables.hide(environment.secretNames)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let bridgeOptions = try options.bridgeOptions(environment, on: group.next())
-        try options.openLogFile()
-        let handler = LineLogHandler(component: "pi-socket", level: options.logLevel.level, format: options.logFormat)
+        let handler = LineLogHandler(
+            component: "pi-socket", level: options.logLevel.level, format: options.logFormat,
+            file: try options.openLogFile())
         let logger = Logger(label: "pi-socket") { _ in handler }
         let bridge = PiSocket(bridgeOptions, on: group, logger: logger)
         let certificate = bridgeOptions.certificate

@@ -84,7 +84,11 @@ struct Attachment: Sendable {
         if prompt == nil, !hasMode, !isInputTerminal { prompt = try await promptFromInput() }
         let target = TargetChoice(options.target, endpoint: endpoint, environment: environment, group: group)
         if options.stop { return try await stop(target) }
-        let agent = try await target.resolve(mayAsk: isInputTerminal && prompt == nil && !hasMode)
+        let mayAsk = isInputTerminal && prompt == nil && !hasMode
+        // Whoever is asked takes the time it takes.
+        let agent = try await Deadline.within(mayAsk ? nil : options.limit(environment)) {
+            try await target.resolve(mayAsk: mayAsk)
+        }
         if prompt != nil || options.answers { return try await send(prompt, to: agent) }
         return hasMode ? try await act(on: agent) : try await chat(with: agent)
     }
@@ -155,7 +159,9 @@ struct Attachment: Sendable {
         if let agent = try target.direct() {
             try await Deadline.within(options.limit(environment)) { try await AgentStop.stop(agent, on: group) }
         } else {
-            try await target.stop(try await target.node(mayAsk: false))
+            try await Deadline.within(options.limit(environment)) {
+                try await target.stop(try await target.node(mayAsk: false))
+            }
         }
         return .success
     }

@@ -21,7 +21,7 @@ ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all release demo test lint completions screens bench install uninstall clean help packages
+.PHONY: all release demo test browser-test lint completions screens bench install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -40,6 +40,11 @@ test: packages ## Build and run all tests
 	@Tests/Scripts/install-packages.sh jq tmux mandoc man-db cron bash zsh fish
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
 	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD)
+
+browser-test: packages ## Put a real browser with a hostile page in front of hypivisor and pi-socket
+	@Tests/Scripts/install-packages.sh chromium python3
+	$(SWIFT) build --build-tests --scratch-path $(BUILD)
+	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD) --filter BrowserTests
 
 lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq
@@ -90,4 +95,4 @@ clean: ## Remove what was built
 	rm -rf "$(BUILD)"
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20

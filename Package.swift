@@ -141,7 +141,10 @@ let package = Package(
             ]),
         tests(
             "IntegrationTests",
-            ["pi-replay", "registry-load", "relay-load", "HypiTestSupport", "HypiNet", "HypiWire", nioCore, nioPosix]),
+            [
+                "pi-replay", "registry-load", "relay-load", "HypiTestSupport", "HypiNet", "HypiWire", nioConcurrency,
+                nioCore, nioPosix,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

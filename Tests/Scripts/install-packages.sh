@@ -6,7 +6,7 @@ missing=""
 brew_names=""
 for package in "$@"; do
     case $package in
-        bash | fish | jq | mandoc | tmux | zsh) command -v "$package" >/dev/null 2>&1 && continue ;;
+        bash | chromium | fish | jq | mandoc | python3 | tmux | zsh) command -v "$package" >/dev/null 2>&1 && continue ;;
         man-db) command -v man >/dev/null 2>&1 && continue ;;
         *) if command -v dpkg-query >/dev/null 2>&1; then
                dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' && continue

@@ -21,7 +21,7 @@ ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all release demo test browser-test lint completions screens bench install uninstall clean help packages
+.PHONY: all release demo test browser-test fuzz sanitize lint completions screens bench install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -45,6 +45,16 @@ browser-test: packages ## Put a real browser with a hostile page in front of hyp
 	@Tests/Scripts/install-packages.sh chromium python3
 	$(SWIFT) build --build-tests --scratch-path $(BUILD)
 	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD) --filter BrowserTests
+
+FUZZ_INPUTS ?= 10000000
+FUZZ_FLAGS := -c release --scratch-path $(BUILD)-fuzz -Xswiftc -enable-testing
+fuzz: packages ## Give everything that reads a peer's bytes 10 million damaged inputs (FUZZ_INPUTS=n)
+	$(SWIFT) build $(FUZZ_FLAGS) --build-tests
+	HYPI_FUZZ_ITERATIONS=$(FUZZ_INPUTS) $(SWIFT) test $(FUZZ_FLAGS) --skip-build --no-parallel --filter FuzzTests
+
+sanitize: packages ## Run the tests under the address sanitizer and the thread sanitizer
+	@Tests/Scripts/check-addresses.sh
+	@Tests/Scripts/check-threads.sh
 
 lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq

@@ -114,6 +114,23 @@ struct FaultTests {
         withExtendedLifetime(peers) {}
     }
 
+    @Test("Without --port an agent takes the next free port; a port that was named and is taken is status 73")
+    func ports() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        var ports: [Int] = []
+        var agents: [TestProcess] = []
+        for id in ["one", "two"] {
+            agents.append(try fixture.start("pi-socket", ["--standalone", "--id", id]))
+            ports.append(try await readyPort(agents[agents.count - 1]))
+        }
+        #expect(ports[1] > ports[0])
+        let third = try await fixture.run("pi-socket", ["--standalone", "--port", "\(ports[0])"])
+        #expect(third.exit == .status(73), "\(third.errors)")
+        #expect(third.errors.contains("address already in use"), "\(third.errors)")
+        for agent in agents { try await stop(agent) }
+    }
+
     // MARK: Disk and standard descriptors
 
     @Test(

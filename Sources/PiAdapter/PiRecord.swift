@@ -87,6 +87,20 @@ public struct PiRecord: Sendable, Equatable {
         try JSON(parsing: line)
     }
 
+    /// Whether the record is about a message of the model.
+    public var isOfAssistant: Bool {
+        value(of: "message")?.value(of: "role") == ByteBuffer(string: "\"assistant\"")
+    }
+
+    /// Why the model failed, in a `message_end` that says that it did.
+    public var failure: String? {
+        guard let message = value(of: "message"),
+            message.value(of: "stopReason") == ByteBuffer(string: "\"error\"")
+        else { return nil }
+        let words = message.value(of: "errorMessage").flatMap { try? JSON(parsing: $0) }?.string
+        return words ?? "the model failed"
+    }
+
     /// The raw value of a top-level member.
     public func value(of key: StaticString) -> ByteBuffer? {
         line.value(of: key)

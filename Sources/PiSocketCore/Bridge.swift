@@ -191,11 +191,8 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     // MARK: SessionHubDelegate
 
     func hub(activity: Node.Activity, queued: Int, isUp: Bool) {
-        if isUp, !hasAnswered {
-            hasAnswered = true
-            signals.yield(.ready)
-            fire("ready", [:])
-        }
+        let isReady = isUp && !hasAnswered
+        hasAnswered = hasAnswered || isUp
         if endsWithInput { endWithInput() }
         let isNew = activity != self.activity
         self.activity = activity
@@ -207,6 +204,9 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
             node.queued = queued
         }
         timers.update(activity, viewerCount: viewerCount)
+        guard isReady else { return }
+        signals.yield(.ready)
+        fire("ready", [:])
     }
 
     func hub(state: PiState) {
@@ -235,10 +235,14 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
         endWithoutViewers()
     }
 
-    func hub(happened: SessionHappening) {
-        switch happened {
-        case .settled:
-            fire("settled", [:])
+    func hub(happened happening: SessionHappening) {
+        switch happening {
+        case .settled, .failed:
+            if case .failed(let reason) = happening {
+                fire("error", ["detail": .string(reason)])
+            } else {
+                fire("settled", [:])
+            }
             // What a tool left behind and has ended since is ours to collect.
             if let own = children.known { OrphanReaper.collect(except: own) }
         case .inputRequired(let record): fire("input-required", ["request": (try? JSON(parsing: record)) ?? .null])
@@ -259,7 +263,10 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
 
     private func fire(_ name: String, _ record: JSONObject) {
         guard let hooks else { return }
-        let event = HookRunner.Event(name: name, record: record, node: report.current)
+        var node = report.current
+        // pi is gone by then, or about to go.
+        if name == "exit" { (node.activity, node.activitySince) = (nil, nil) }
+        let event = HookRunner.Event(name: name, record: record, node: node)
         if case .dropped = hooks.yield(event) { logger.warning("hook is too slow: an event was dropped") }
     }
 

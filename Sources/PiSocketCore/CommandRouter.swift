@@ -65,6 +65,8 @@ struct CommandRouter {
 
     private var ledger = CommandLedger()
     private var gate = Gate.open
+    /// Whether the gate was closed behind a prompt, and not an abort.
+    private var isGateOfPrompt = false
     private var waiting: Deque<Waiting> = []
     private var memory = CommandMemory()
 
@@ -123,11 +125,17 @@ struct CommandRouter {
         [.refuse(memory.forget(asker), command: type, error: error)]
     }
 
+    /// Whether a prompt was written, and whether its run has begun is not known yet.
+    var isBeginning: Bool {
+        if case .closed = gate { isGateOfPrompt } else { false }
+    }
+
     private mutating func drain() -> [Action] {
         var actions: [Action] = []
         while case .open = gate, let next = waiting.popFirst() {
             actions += send(next.command, next.type, next.asker)
             gate = .closed(id: ledger.lastID, isAnswered: false, probes: 0)
+            isGateOfPrompt = PiCommand.handling(next.type) == .prompt
         }
         return actions
     }

@@ -1,3 +1,4 @@
+import DequeModule
 import HypiNet
 import HypiWire
 import Logging
@@ -16,8 +17,8 @@ final class Registration: Sendable {
         var stop: @Sendable (_ force: Bool) -> Void
     }
 
-    /// The shortest time between two updates.
-    private static let updateInterval = Duration.milliseconds(250)
+    /// Updates in any one second: the first after a quiet time goes at once.
+    private static let updatesPerSecond = 4
     /// The time a hypivisor has to take us out of its roster when we end.
     private static let leaveLimit = Duration.seconds(2)
 
@@ -142,6 +143,7 @@ final class Registration: Sendable {
 
     private func sendChanges(_ client: RegistryClient, since first: Node) async throws {
         var sent = first
+        var times: Deque<ContinuousClock.Instant> = []
         // Taken before the node is looked at, so that no change falls between.
         var signals = report.changes().makeAsyncIterator()
         repeat {
@@ -151,7 +153,10 @@ final class Registration: Sendable {
             changes["id"] = .string(node.id)
             _ = try await client.request("update", changes)
             sent = node
-            try await Task.sleep(for: Self.updateInterval)
+            times.append(.now)
+            guard times.count == Self.updatesPerSecond, let oldest = times.popFirst() else { continue }
+            // The limit itself: what changes meanwhile goes in one.
+            try await Task.sleep(until: oldest + .seconds(1), clock: .continuous)
         } while await signals.next() != nil
     }
 

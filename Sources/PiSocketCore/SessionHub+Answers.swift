@@ -102,7 +102,7 @@ extension SessionHub {
         perform(router.refuseWaiting(Self.blockedError(trip.detail)))
         if tracker.isBusy { perform(router.ask(.abort, PiCommand.abort)) }
         broadcast.append(["type": "guard", "guard": .string(trip.name), "detail": .string(trip.detail)])
-        delegate.hub(happened: .guarded(trip))
+        happened(.guarded(trip))
         finishStep()
     }
 

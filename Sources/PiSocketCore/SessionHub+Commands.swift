@@ -71,7 +71,7 @@ extension SessionHub {
             logger.warning("an extension asks something, and pi takes no answer while it starts")
         }
         tracker.setOpenDialogs(dialogs.open.count)
-        delegate.hub(happened: .inputRequired(dialog.line))
+        happened(.inputRequired(dialog.line))
         if let timeout = dialog.timeout {
             // pi takes the default by itself then, and says nothing.
             let timer = eventLoop.assumeIsolated().scheduleTask(in: timeout) {

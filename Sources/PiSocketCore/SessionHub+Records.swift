@@ -95,9 +95,11 @@ extension SessionHub {
         forward(record)
         switch record.kind {
         case .agentStart:
+            failure = nil
             runNumber += 1
             repeatedAborts = 0
             perform(router.runBegan())
+        case .messageEnd where record.isOfAssistant: failure = record.failure
         case .uiRequest: opened(record)
         case .turnEnd, .queueUpdate: refresh()
         default: break
@@ -132,13 +134,16 @@ extension SessionHub {
         guard settleTimer == nil else { return }
         settleTimer = eventLoop.assumeIsolated().scheduleTask(in: Self.settleTime) {
             self.settleTimer = nil
-            if self.hasUnsettledRun, self.tracker.isAtRest { self.settled() }
+            guard self.hasUnsettledRun, self.tracker.isAtRest else { return }
+            self.settled()
+            self.finishStep()
         }
     }
 
     private func settled() {
         hasUnsettledRun = false
         refresh()
-        delegate.hub(happened: .settled)
+        happened(failure.map { .failed($0) } ?? .settled)
+        failure = nil
     }
 }

@@ -116,7 +116,7 @@ extension SessionHub {
     private func snapshotContext(_ shape: Shape) -> SnapshotFrames.Context {
         SnapshotFrames.Context(
             serverID: serverID, boot: shape.boot(boot), seq: broadcast.next(shape) - 1, state: state,
-            activity: tracker.activity, blocked: blocked, commands: commands, tools: tools.tools,
+            activity: activity, blocked: blocked, commands: commands, tools: tools.tools,
             pending: dialogs.open, inFlight: inFlight, queued: queued)
     }
 

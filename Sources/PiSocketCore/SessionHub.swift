@@ -60,6 +60,9 @@ final class SessionHub {
     var hasUnsettledRun = false
     var settleTimer: Scheduled<Void>?
     private var lastViewerID: ViewerID = 0
+    private var happenings: [SessionHappening] = []
+    /// Why the newest answer of the model is none, if so.
+    var failure: String?
     private var reported: (activity: Node.Activity, queued: Int, isUp: Bool)?
 
     /// A hub without a pi yet.
@@ -101,10 +104,26 @@ final class SessionHub {
     /// Lets every viewer write what it can, and tells the delegate what changed; at the end of everything that happens.
     func finishStep() {
         for viewer in viewers.values { viewer.pump() }
-        let now = (activity: tracker.activity, queued: queued, isUp: tracker.hasAnswered)
-        if let reported, reported == now { return }
-        reported = now
-        delegate.hub(activity: now.activity, queued: now.queued, isUp: now.isUp)
+        let now = (activity: activity, queued: queued, isUp: tracker.hasAnswered)
+        if reported.map({ $0 == now }) != true {
+            reported = now
+            delegate.hub(activity: now.activity, queued: now.queued, isUp: now.isUp)
+        }
+        let news = happenings
+        happenings = []
+        for happening in news { delegate.hub(happened: happening) }
+    }
+
+    /// Something happened; it is told at the end of the step, when it is known what the agent does now.
+    func happened(_ happening: SessionHappening) {
+        happenings.append(happening)
+    }
+
+    /// What the agent does.
+    ///
+    /// A prompt that was written counts before its run has begun: whoever has got its answer must not find the agent idle.
+    var activity: Node.Activity {
+        tracker.activity == .idle && router.isBeginning ? .working : tracker.activity
     }
 
     /// Does what the router decided.

@@ -12,6 +12,8 @@ protocol PiInput: AnyObject {
 enum SessionHappening: Sendable {
     /// A run ended and nothing follows.
     case settled
+    /// A run ended with a failure of the model, and nothing follows; what it said.
+    case failed(String)
     /// A dialog waits; its record.
     case inputRequired(ByteBuffer)
     /// A guard stopped the agent.

@@ -96,6 +96,32 @@ import Testing
         #expect(stage.settledCount == 1)
     }
 
+    @Test("a prompt counts as work before its run has begun, and its failure is told instead of its end")
+    func failure() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let reader = Reader(stage)
+        stage.settle()
+        reader.send(["type": "command", "payload": ["id": "x", "type": "prompt", "message": "m"]], stage)
+        #expect(stage.activity == .working)
+        stage.pi.forgetUnread()
+        line(stage, "{\"type\":\"agent_start\"}")
+        line(
+            stage,
+            "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"error\","
+                + "\"errorMessage\":\"overloaded\"}}")
+        line(stage, "{\"type\":\"agent_end\"}")
+        stage.loop.advanceTime(by: .seconds(1))
+        #expect(stage.failures == ["overloaded"])
+        #expect(stage.settledCount == 0)
+        line(stage, "{\"type\":\"agent_start\"}")
+        line(stage, "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"stop\"}}")
+        line(stage, "{\"type\":\"agent_end\"}")
+        stage.loop.advanceTime(by: .seconds(1))
+        #expect(stage.settledCount == 1)
+        #expect(stage.failures.count == 1)
+    }
+
     @Test("an abort that pi has lost is sent again while its run goes on, and not into the next") func lostAbort() {
         let stage = Stage(isCumulative: true, replayBytes: 1 << 20)
         stage.settle()

@@ -65,6 +65,11 @@ final class Stage: SessionHubDelegate {
         return stage
     }
 
+    /// What failed runs said.
+    var failures: [String] {
+        happenings.compactMap { if case .failed(let reason) = $0 { reason } else { nil } }
+    }
+
     /// How many runs have settled.
     var settledCount: Int {
         happenings.count { if case .settled = $0 { true } else { false } }

@@ -82,7 +82,7 @@ extension Chat {
         let word = text.prefix { !$0.isWhitespace }
         // A path is no command; people paste them.
         if word.dropFirst().contains("/") { return prompt(text) }
-        transcript.warn("neither we nor the agent know \(word) (/help)")
+        transcript.warn("unknown command \(word) (/help)")
         editor.text = text
     }
 

@@ -88,7 +88,9 @@ extension Failure {
             self.init(.unreachable, "cannot reach \(url): timed out", hint: "see --timeout")
         case .refused(let url, let status, let message):
             let isEntry = error.isRefusedEntry
-            self.init(isEntry ? .refused : .peerProtocol, "\(url) answered \(status): \(message)")
+            let hint =
+                status == 401 ? "the token is in HYPI_TOKEN, HYPI_TOKEN_FILE or ~/.config/hyper-pi/token" : nil
+            self.init(isEntry ? .refused : .peerProtocol, "\(url) answered \(status): \(message)", hint: hint)
         case .notWebSocket(let url):
             self.init(.peerProtocol, "\(url) does not speak WebSocket", hint: "another program may have this port")
         case .tokenInTheClear(let url):
@@ -128,7 +130,7 @@ extension Failure {
         case .systemError: status = .system
         default: status = .peerProtocol
         }
-        self.init(status, fault.message)
+        self.init(status, fault.message, hint: fault.code == .outsideRoots ? "see hypivisor --root" : nil)
     }
 
     private init(lost closure: Closure) {

@@ -88,7 +88,7 @@ extension Manual.Entry {
     public static let configFile = Manual.Entry(
         "~/.config/hyper-pi/config",
         "Settings for all programs, 'key = value' a line: the long names of options. Programs that "
-            + "ask a hypivisor take 'hypivisor', 'token-file', 'timeout' and 'insecure' from it. The environment is stronger than it, and options are stronger than both."
+            + "ask a hypivisor take 'hypivisor', 'token-file', 'ca-file', 'tls-pin', 'timeout' and 'insecure' from it. The environment is stronger than it, and options are stronger than both."
     )
     /// The token's file.
     public static let tokenFile = Manual.Entry(
@@ -108,7 +108,8 @@ extension Manual.Entry {
     /// Done.
     public static let done = Manual.Entry("0", "Done.")
     /// A wrong command line.
-    public static let usage = Manual.Entry("64", "The command line is wrong, or a word means several agents.")
+    public static let usage = Manual.Entry(
+        "64", "The command line is wrong, a word means several agents, or a folder is outside the roots.")
     /// Nobody there.
     public static let unreachable = Manual.Entry("69", "The hypivisor or the agent cannot be reached.")
     /// Standard output does not take it.

@@ -16,7 +16,7 @@ enum PiSocketFailure {
         case .cannotStart(let command, let reason):
             return Failure(
                 .unreachable, "cannot start pi: \(command): \(reason)",
-                hint: "install pi, or name another with --pi or HYPI_PI, such as pi-demo")
+                hint: "install pi, or name another with --pi or HYPI_PI where hypivisor or pi-socket starts")
         case .endedEarly(let command, let how, let lastLine):
             return Failure(
                 .unreachable, "pi ended before it answered: \(command): \(how)" + tail(lastLine),

@@ -197,7 +197,7 @@ struct HypiAttachChatTests {
         try await ChatScreen.beside { fixture, screen, url in
             try await screen.attach(url)
             try await screen.enter("/nonsense")
-            try await screen.waitFor("neither we nor the agent know /nonsense")
+            try await screen.waitFor("unknown command /nonsense")
             try await screen.press("C-u")
             try await screen.enter("/help")
             try await screen.waitFor("/steer TEXT")

@@ -152,7 +152,7 @@ struct HypiAttachCommandTests {
         try await ChatScreen.beside { _, screen, url in
             try await screen.attach(url)
             try await screen.enter("/nonsense and more")
-            try await screen.waitFor("neither we nor the agent know /nonsense")
+            try await screen.waitFor("unknown command /nonsense")
             try await screen.wait("the line") { $0.last == "> /nonsense and more" }
             try await screen.press("C-u")
             try await screen.enter("/usr/bin/env is a path")

@@ -27,8 +27,8 @@ final class TLSHandler: ChannelDuplexHandler {
     }
 
     private static let plainAnswer = """
-        HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 52\r\n\
-        Connection: close\r\n\r\nthis port speaks TLS: ask with wss:// or https:// .\n
+        HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
+        Connection: close\r\n\r\nthis port speaks TLS: use wss:// or https://\n
         """
 
     private let session: TLSSession

@@ -15,8 +15,10 @@ unset XDG_CONFIG_HOME XDG_STATE_HOME HYPI_TOKEN HYPI_TOKEN_FILE HYPIVISOR_WS HYP
 hypivisor_pid=""
 agent_pids=""
 
-note() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-show() { printf '\033[36m$ %s\033[0m\n' "$*"; }
+bold='' cyan='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' cyan=$'\033[36m' plain=$'\033[0m'; fi
+note() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+show() { printf '%s$ %s%s\n' "$cyan" "$*" "$plain"; }
 run() {
     show "$*"
     bash -o pipefail -c "$*"
@@ -89,7 +91,7 @@ ids=$(hypi-ls -q | paste -sd ' ')
 note "Kill the hypivisor, hard"
 show "kill -9 $hypivisor_pid"
 kill -9 "$hypivisor_pid"
-wait "$hypivisor_pid" 2>/dev/null || true
+{ wait "$hypivisor_pid" || true; } 2>/dev/null
 if hypi-ls >/dev/null 2>&1; then fail "the hypivisor was killed and still answers"; fi
 
 note "Start it again: the agents come back into the list by themselves"

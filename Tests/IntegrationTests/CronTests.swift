@@ -41,7 +41,7 @@ struct CronTests {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
         _ = try await fixture.startHypivisor()
-        let folder = try fixture.makeFolder("src/api")
+        let folder = try fixture.makeFolder("src/nightly")
         let table = fixture.home + "/crontab"
         try crontab(fixture).write(toFile: table, atomically: true, encoding: .utf8)
         let cron = try TestProcess(

@@ -22,7 +22,7 @@ extension HypiSpawn {
         examples: [
             "hypi-spawn ~/src/app --prompt 'run the tests'",
             "hypi-dirs ~/src --git --missing | hypi-spawn - | jq -r .id",
-            "0 3 * * * /usr/local/bin/hypi-spawn ~/app --key night --prompt 'test it' # cron",
+            "0 3 * * * /usr/local/bin/hypi-spawn ~/app --key n1 --prompt 'test it' # cron",
         ],
         exitStatus: [
             .init("0", "All agents run."), .init("1", "At least one of several folders failed."),

@@ -48,9 +48,11 @@ struct PiSocketCommand: ToolCommand {
         let bridge = PiSocket(bridgeOptions, on: group, logger: logger)
         let certificate = bridgeOptions.certificate
         let (isDetached, isStdio) = (options.detached, options.stdio)
+        // Before anything can be asked of us: a signal that comes earlier is not lost, and there is a descriptor for it.
+        let signals = await trapSignals(ignoresHangups: isDetached && certificate == nil)
         do {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { await obeySignals(bridge, certificate, isDetached: isDetached, logger) }
+                tasks.addTask { await obey(signals, bridge, certificate, logger) }
                 try await bridge.run { ready in
                     let record = ready.record
                     if isDetached {
@@ -71,17 +73,19 @@ struct PiSocketCommand: ToolCommand {
     }
 }
 
+private func trapSignals(ignoresHangups: Bool) async -> UnixSignalsSequence {
+    await UnixSignalsSequence(trapping: ignoresHangups ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup])
+}
+
 /// The first signal lets pi end its turn, the second does not wait.
 ///
 /// A hangup that is none reads the certificate again.
-private func obeySignals(
-    _ bridge: PiSocket, _ certificate: TLSCertificate?, isDetached: Bool, _ logger: Logger
+private func obey(
+    _ signals: UnixSignalsSequence, _ bridge: PiSocket, _ certificate: TLSCertificate?, _ logger: Logger
 ) async {
     var isSecond = false
     let hangup = Hangup()
-    let ignoresHangups = isDetached && certificate == nil
-    let signals = ignoresHangups ? [UnixSignal.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
-    for await signal in await UnixSignalsSequence(trapping: signals) {
+    for await signal in signals {
         if signal == .sighup, let certificate, !hangup.isTerminalLost {
             do {
                 try certificate.reload()

@@ -30,6 +30,15 @@ int hypi_spawn_in(posix_spawn_file_actions_t *actions, const char *folder) {
     return posix_spawn_file_actions_addchdir_np(actions, folder);
 }
 
+int hypi_spawn_with_three(posix_spawn_file_actions_t *actions) {
+#ifdef __linux__
+    return posix_spawn_file_actions_addclosefrom_np(actions, 3);
+#else
+    (void)actions;
+    return 0;
+#endif
+}
+
 int hypi_wait_for_end(int pid, int milliseconds) {
 #ifdef __linux__
     int descriptor = (int)syscall(SYS_pidfd_open, pid, 0);

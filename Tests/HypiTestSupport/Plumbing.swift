@@ -74,6 +74,8 @@ struct Plumbing {
             posix_spawn_file_actions_adddup2(&actions, theirs[2], 2)
         }
         if let cwd { hypi_spawn_in(&actions, cwd) }
+        // What this process has open is nothing to a program that may count its descriptors.
+        hypi_spawn_with_three(&actions)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -81,8 +83,12 @@ struct Plumbing {
         sigemptyset(&defaults)
         for signal in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { sigaddset(&defaults, signal) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        // POSIX_SPAWN_SETSID for a terminal, else POSIX_SPAWN_SETPGROUP; and POSIX_SPAWN_SETSIGDEF.
-        posix_spawnattr_setflags(&attributes, (hasTerminal ? 0x80 : 0x02) | 0x04)
+        // The thread we are on may block signals, which the program would inherit.
+        var unblocked = sigset_t()
+        sigemptyset(&unblocked)
+        posix_spawnattr_setsigmask(&attributes, &unblocked)
+        // POSIX_SPAWN_SETSID for a terminal, else POSIX_SPAWN_SETPGROUP; and POSIX_SPAWN_SETSIGDEF and SETSIGMASK.
+        posix_spawnattr_setflags(&attributes, (hasTerminal ? 0x80 : 0x02) | 0x04 | 0x08)
         var words = ([executable] + arguments).map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for word in words + variables { free(word) } }

@@ -9,6 +9,9 @@ int hypi_open_terminal(char *name, int capacity);
 /// Lets a child that is about to be started begin in a folder. Returns 0 or an error number.
 int hypi_spawn_in(posix_spawn_file_actions_t *actions, const char *folder);
 
+/// Lets a child that is about to be started inherit no descriptor but the first three. Returns 0 or an error number.
+int hypi_spawn_with_three(posix_spawn_file_actions_t *actions);
+
 /// Waits until a process has ended, which need not be a child. Returns 0, 1 if that takes longer, or -1 with errno set.
 int hypi_wait_for_end(int pid, int milliseconds);
 

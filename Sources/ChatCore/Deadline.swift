@@ -14,6 +14,7 @@ public enum Deadline {
         return try await withThrowingTaskGroup(of: Value.self) { tasks in
             tasks.addTask { try await body() }
             tasks.addTask {
+                // The limit itself; cancelled when the body ends first.
                 try await Task.sleep(for: limit)
                 throw AgentFault.timedOut(limit)
             }

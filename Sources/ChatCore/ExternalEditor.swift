@@ -23,8 +23,8 @@ enum ExternalEditor {
     /// - Returns: The text without the line break at its end.
     /// - Throws: ``Fault``; the text is what it was.
     static func edit(_ text: String, with command: String, in folder: String) throws(Fault) -> String {
+        // mkstemps puts letters in place of the six X, and makes the file for its owner alone.
         var path = Array("\(folder)/hypi-attach-XXXXXX.md".utf8CString)
-        // mkstemps makes it for its owner alone.
         let descriptor = mkstemps(&path, 3)
         guard descriptor >= 0 else { throw Fault(code: errno) }
         defer { unlink(path) }

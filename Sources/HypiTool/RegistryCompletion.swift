@@ -69,6 +69,7 @@ public enum RegistryCompletion {
         try await withThrowingTaskGroup(of: [String].self) { tasks in
             tasks.addTask(operation: body)
             tasks.addTask {
+                // The limit itself: whoever pressed tab does not wait longer.
                 try await Task.sleep(for: limit)
                 return []
             }

@@ -116,6 +116,7 @@ public struct RosterFeed {
 
     private mutating func connect() async throws {
         while true {
+            // The backoff between attempts; the hypivisor may be on another machine, where nothing tells that it is back.
             if wasConnected { try await Task.sleep(for: backoff.next(using: &random)) }
             do {
                 let query = cursor.map { "since=" + PercentCoding.encode($0) }

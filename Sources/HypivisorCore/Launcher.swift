@@ -70,6 +70,7 @@ struct Launcher: Sendable {
         return try await withThrowingTaskGroup(of: Outcome.self) { tasks in
             tasks.addTask { try await run(arguments, folder) }
             tasks.addTask {
+                // The limit itself; cancelled when the launcher has answered.
                 try await Task.sleep(for: limit)
                 throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit.components.seconds) s")
             }

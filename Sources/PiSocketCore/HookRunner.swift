@@ -61,6 +61,7 @@ struct HookRunner: Sendable {
         try await withThrowingTaskGroup(of: TerminationStatus?.self) { tasks in
             tasks.addTask { try await start(event) }
             tasks.addTask {
+                // The limit itself; cancelled when the hook has ended.
                 try await Task.sleep(for: timeLimit)
                 return nil
             }

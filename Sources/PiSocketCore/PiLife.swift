@@ -51,6 +51,7 @@ struct PiLife: Sendable {
             }
             await endOrphans()
             sessionFile = file
+            // The backoff: a pi that crashes at once must not be started as fast as the machine can.
             try await Task.sleep(for: backoff.next(using: &generator))
             guard try await bridge.eventLoop.submit({ !bridge.value.isStopping }).get() else { return }
         }

@@ -182,6 +182,7 @@ private final class WebSocketCounter: Sendable {
 
     func wait(timeout: Duration = .seconds(20), _ holds: @escaping @Sendable (State) -> Bool) async throws {
         try await within(timeout, "\(self.state.withLockedValue { $0 })") {
+            // Counted on the loop, a million frames at a time: an event for each would be what is measured.
             while !holds(self.state.withLockedValue { $0 }) { try await Task.sleep(for: .milliseconds(10)) }
         }
     }

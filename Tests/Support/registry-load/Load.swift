@@ -119,6 +119,7 @@ struct Load: Sendable {
         let slowest = try await withThrowingTaskGroup(of: Duration.self) { visits in
             visits.addTask { try await self.takeSamples(every: size.sample, from: begin) }
             for number in 0..<count {
+                // The rate that was asked for.
                 try await Task.sleep(until: begin + interval * number)
                 let visit = Visit(number: number, site: site, due: begin + interval * number)
                 visit.enter(into: &truth)
@@ -145,6 +146,7 @@ struct Load: Sendable {
         while !Task.isCancelled {
             try report("churn", ["seconds": .double((.now - begin).inSeconds.rounded()), "rss": .int(memory)])
             next += .seconds(seconds)
+            // Memory has no event: it is looked at so often as was asked for, until the churn is over.
             guard (try? await Task.sleep(until: next)) != nil else { break }
         }
         return .zero

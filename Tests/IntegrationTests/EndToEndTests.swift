@@ -117,4 +117,20 @@ struct EndToEndTests {
             #expect(result.errors.split(separator: "\n").count == 1)
         }
     }
+
+    @Test("once a prompt is accepted nobody finds the agent idle before it has answered")
+    func acceptedIsBusy() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        _ = try await fixture.startHypivisor()
+        let agent = try await fixture.startAgent()
+        for number in 1...6 {
+            let sent = try await fixture.run("hypi-attach", ["-p", "Mark \(number).", "--no-wait", agent.id])
+            #expect(sent.exit == .status(0))
+            let waited = try await fixture.run("hypi-ls", ["--wait", "idle", agent.id, "--timeout", "20"])
+            #expect(waited.exit == .status(0))
+            let last = try await fixture.run("hypi-attach", ["--last", agent.id])
+            #expect(last.output.contains("Mark \(number)."), "an older answer: \(last.output)")
+        }
+    }
 }

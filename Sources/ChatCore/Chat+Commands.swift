@@ -32,7 +32,7 @@ extension Chat {
             tell(["type": "set_thinking_level", "level": .string(level)], "thinking: \(level)")
         case .name(let name): tell(["type": "set_session_name", "name": .string(name)], "name: \(name)")
         case .compact(let what): compact(what)
-        case .new: tell(["type": "new_session"], "a new session")
+        case .new: change(["type": "new_session"], "a new session")
         case .sessions(let path): sessions(path)
         case .export(let path): export(path)
         case .stats: stats()
@@ -80,11 +80,16 @@ extension Chat {
             guard response["success"]?.bool == true else { return }
             let lists = [response["data"]?["steering"], response["data"]?["followUp"]]
             let texts = lists.flatMap { $0?.array ?? [] }.compactMap(\.string)
-            chat.queue = []
             if texts.isEmpty { chat.transcript.note("nothing is queued") }
-            chat.draft = ([chat.draft] + texts).filter { !$0.isEmpty }.joined(separator: "\n")
-            chat.changed()
+            chat.bringBack(texts)
         }
+    }
+
+    /// Puts what was queued behind what is being typed.
+    private func bringBack(_ texts: [String]) {
+        queue = []
+        draft = ([draft] + texts).filter { !$0.isEmpty }.joined(separator: "\n")
+        changed()
     }
 
     // MARK: Model and session
@@ -123,12 +128,24 @@ extension Chat {
 
     private func sessions(_ path: String) {
         guard path.isEmpty else {
-            return tell(["type": "switch_session", "sessionPath": .string(path)], "session: \(path)")
+            return change(["type": "switch_session", "sessionPath": .string(path)], "session: \(path)")
         }
         send(["type": "get_state"]) { chat, response in
             let state = PiState(response["data"] ?? .null)
             chat.transcript.note("session: \(state.sessionFile ?? "kept nowhere") (/sessions FILE changes to another)")
             chat.changed()
+        }
+    }
+
+    /// Goes to another conversation; what waits for the end of a turn of this one goes back into the line, not away with it.
+    private func change(_ command: JSONObject, _ done: String) {
+        guard !queue.isEmpty else { return tell(command, done) }
+        let waiting = queue
+        // pi empties its queue with the session in any case, so one that has no such command loses nothing more.
+        send(["type": "clear_queue"]) { chat, _ in
+            chat.bringBack(waiting)
+            chat.transcript.note("what was queued is back in the line")
+            chat.tell(command, done)
         }
     }
 

@@ -60,6 +60,25 @@ struct HypiAttachCommandTests {
         }
     }
 
+    @Test("/new in mid-turn brings what is queued back into the line, where it can be sent to the new session")
+    func newSessionKeepsTheQueue() async throws {
+        try await ChatScreen.beside(rate: 30) { _, screen, url in
+            try await screen.attach(url)
+            try await screen.enter("/long 3000")
+            try await screen.waitFor("(Ctrl-C aborts)")
+            try await screen.enter("one")
+            try await screen.enter("two")
+            try await screen.wait("the queue") { rows in ["queued: one", "queued: two"].allSatisfy(rows.contains) }
+            try await screen.enter("/new")
+            try await screen.waitForRow { $0 == "· a new session" }
+            let rows = try await screen.wait("the line") { $0.suffix(2) == ["> one", "two"] }
+            #expect(rows.contains("· what was queued is back in the line"))
+            #expect(!rows.contains { $0.hasPrefix("queued:") })
+            try await screen.press("Enter")
+            try await screen.waitForRow { $0 == "› one" }
+        }
+    }
+
     @Test("/steer is heard between two tools of the running turn")
     func steer() async throws {
         try await ChatScreen.beside { fixture, screen, url in

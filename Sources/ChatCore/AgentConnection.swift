@@ -226,7 +226,7 @@ public actor AgentConnection {
         return commands.filter { !$0.type.hasPrefix("get_") }.map { command in
             let response: JSON = [
                 "id": .string(command.id), "type": "response", "command": .string(command.type), "success": false,
-                "error": "the agent was restarted before it answered",
+                "error": "the agent was restarted, or went to another session, before it answered",
             ]
             return AgentEvent(kind: .response(id: command.id, response), raw: response.buffer)
         }

@@ -77,7 +77,7 @@ extension PromptRun {
         case .sent, .ended: return []
         case .accepted:
             guard welcome.boot == boot else {
-                return finish(.interrupted("the agent was restarted before it answered"))
+                return finish(.interrupted("the agent was restarted, or went to another session, before it answered"))
             }
             return welcome.isBusy ? [] : confirm()
         case .answering: return finish(.interrupted("the conversation was replaced before the answer was complete"))

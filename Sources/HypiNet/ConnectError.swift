@@ -20,3 +20,22 @@ public enum ConnectError: Error, Sendable, Equatable {
         if case .refused(_, let status, _) = self { status == 401 || status == 403 || status == 429 } else { false }
     }
 }
+
+extension ConnectError: CustomStringConvertible {
+    /// What failed and where, in words.
+    public var description: String {
+        switch self {
+        case .unreachable(let url, let reason): "cannot reach \(url): \(reason)"
+        case .timedOut(let url): "cannot reach \(url): timed out"
+        case .refused(let url, let status, let message): "\(url) answered \(status): \(message)"
+        case .notWebSocket(let url): "\(url) does not speak WebSocket"
+        case .tokenInTheClear(let url): "will not send the token to \(url.host) unencrypted"
+        case .untrusted(let url, let error):
+            switch error {
+            case .unusable: "\(error)"
+            case .untrusted, .otherPin: "will not trust \(url): \(error)"
+            default: "cannot reach \(url): \(error)"
+            }
+        }
+    }
+}

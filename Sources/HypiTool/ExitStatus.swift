@@ -81,36 +81,28 @@ extension Failure {
     }
 
     private init(connecting error: ConnectError) {
+        let words = "\(error)"
         switch error {
-        case .unreachable(let url, let reason):
-            self.init(.unreachable, "cannot reach \(url): \(reason)", hint: Self.startHint(url))
-        case .timedOut(let url):
-            self.init(.unreachable, "cannot reach \(url): timed out", hint: "see --timeout")
-        case .refused(let url, let status, let message):
-            let isEntry = error.isRefusedEntry
+        case .unreachable(let url, _): self.init(.unreachable, words, hint: Self.startHint(url))
+        case .timedOut: self.init(.unreachable, words, hint: "see --timeout")
+        case .refused(_, let status, _):
             let hint =
                 status == 401 ? "the token is in HYPI_TOKEN, HYPI_TOKEN_FILE or ~/.config/hyper-pi/token" : nil
-            self.init(isEntry ? .refused : .peerProtocol, "\(url) answered \(status): \(message)", hint: hint)
-        case .notWebSocket(let url):
-            self.init(.peerProtocol, "\(url) does not speak WebSocket", hint: "another program may have this port")
-        case .tokenInTheClear(let url):
-            self.init(
-                .refused, "will not send the token to \(url.host) unencrypted",
-                hint: "use wss:// or an ssh tunnel, or --insecure on a network you trust")
-        case .untrusted(let url, let error): self.init(tls: error, of: url)
+            self.init(error.isRefusedEntry ? .refused : .peerProtocol, words, hint: hint)
+        case .notWebSocket: self.init(.peerProtocol, words, hint: "another program may have this port")
+        case .tokenInTheClear:
+            self.init(.refused, words, hint: "use wss:// or an ssh tunnel, or --insecure on a network you trust")
+        case .untrusted(_, let error): self.init(tls: error, words)
         }
     }
 
-    private init(tls error: TLSError, of url: WebSocketURL) {
+    private init(tls error: TLSError, _ words: String) {
         switch error {
-        case .unusable: self.init(.configuration, "\(error)", hint: "see --ca-file")
-        case .notTLS: self.init(.peerProtocol, "cannot reach \(url): \(error)", hint: "is it ws:// there?")
-        case .untrusted:
-            self.init(
-                .refused, "will not trust \(url): \(error)", hint: "see --ca-file, or --tls-pin if it is self-signed")
-        case .otherPin:
-            self.init(.refused, "will not trust \(url): \(error)", hint: "see --tls-pin, if that is the right one")
-        default: self.init(.peerProtocol, "cannot reach \(url): \(error)")
+        case .unusable: self.init(.configuration, words, hint: "see --ca-file")
+        case .notTLS: self.init(.peerProtocol, words, hint: "is it ws:// there?")
+        case .untrusted: self.init(.refused, words, hint: "see --ca-file, or --tls-pin if it is self-signed")
+        case .otherPin: self.init(.refused, words, hint: "see --tls-pin, if that is the right one")
+        default: self.init(.peerProtocol, words)
         }
     }
 

@@ -174,7 +174,6 @@ final class Registration: Sendable {
     private static func words(_ error: any Error) -> String {
         switch error {
         case let error as RegistryFault: error.message
-        case let error as ConnectError: "\(error)"
         case let error as MessageStream.ConnectionLost:
             "connection lost (\(error.closure.code.rawValue) \(error.closure.reason))"
         default: "\(error)"

@@ -175,7 +175,7 @@ struct FaultTests {
             environment: ["HYPIVISOR_WS": "ws://127.0.0.1:9/ws"])
         #expect(result.exit == .status(0), "\(result.errors)")
         try await tail.output.wait("the complaint", timeout: .seconds(60)) { bytes, _ in
-            String(decoding: bytes, as: UTF8.self).contains("not registered")
+            String(decoding: bytes, as: UTF8.self).contains("not registered: cannot reach ws://127.0.0.1:9/ws")
         }
         let pid = try #require(try JSON(parsing: result.output)["pid"]?.int)
         kill(pid_t(pid), SIGTERM)

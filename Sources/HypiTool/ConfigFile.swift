@@ -7,13 +7,22 @@
 /// What a person has written down once for every program: `$XDG_CONFIG_HOME/hyper-pi/config`.
 ///
 /// One `key = value` a line, keys being long option names; `#` starts a comment line. Flags and the environment come
-/// first. One file serves all programs, so a key that this one does not know is somebody else's.
+/// first. One file serves all programs, so a key that this one does not take may be another's; one that none takes is a
+/// mistake, and a limit that somebody relies on must not be passed over for a slip of the finger.
 public struct ConfigFile: Sendable, Equatable {
+    /// What at least one program takes.
+    private static let keys: Set<String> = [
+        "allow-host", "allow-origin", "ca-file", "grace", "heartbeat", "hook", "hypivisor", "idle-exit", "insecure",
+        "jobs", "log-format", "log-level", "max-agents", "max-clients", "max-connections", "max-cost", "max-repeats",
+        "max-turn", "no-color", "no-extension", "no-spawn", "node-ttl", "pi", "replay", "restart", "root",
+        "spawn-command", "timeout", "tls-pin", "token-file", "ui-timeout",
+    ]
+
     private var values: [String: String] = [:]
 
     /// The file of this person; empty if there is none.
     ///
-    /// - Throws: ``Failure`` with status 78 if it cannot be read, or a line is neither a setting nor a comment.
+    /// - Throws: ``Failure`` with status 78 if it cannot be read, or a line is neither a setting of any program nor a comment.
     public init(environment: Environment) throws(Failure) {
         let path = try environment.configFolder() + "/config"
         try self.init(text: try Self.read(path), path: path)
@@ -31,7 +40,13 @@ public struct ConfigFile: Sendable, Equatable {
                 throw Failure(
                     .configuration, "\(path):\(index + 1): not a setting", hint: "one 'option-name = value' a line")
             }
-            values[String(Self.trimmed(parts[0]))] = String(Self.trimmed(parts[1]))
+            let key = String(Self.trimmed(parts[0]))
+            guard Self.keys.contains(key) else {
+                throw Failure(
+                    .configuration, "\(path):\(index + 1): no program takes '\(key)'",
+                    hint: "the manual pages list what they take, under FILES")
+            }
+            values[key] = String(Self.trimmed(parts[1]))
         }
     }
 

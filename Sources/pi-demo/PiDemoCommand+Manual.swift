@@ -11,8 +11,8 @@ extension PiDemoCommand {
         ],
         sections: [.init("Ignored", ["mode", "provider", "extension"])],
         examples: [
-            "HYPI_PI=pi-demo hypi-spawn --local ~/src/app        # an agent without a model",
-            "pi-socket --pi 'pi-demo --rate 0'                   # answers at once",
+            "pi-socket --pi pi-demo --detach      # an agent without a model",
+            "pi-socket --pi 'pi-demo --rate 0'    # answers at once",
             "echo '{\"type\":\"prompt\",\"message\":\"hello\"}' | pi-demo",
         ],
         exitStatus: [

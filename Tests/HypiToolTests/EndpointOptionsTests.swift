@@ -18,7 +18,7 @@ struct EndpointOptionsTests {
 
     @Test("a flag is stronger than the environment, that than the config file, that than the defaults")
     func order() throws {
-        try withHome(config: "# mine\n hypivisor =  ws://config:1/ws \n\ntimeout = 2m\ncolour = red\n") { home in
+        try withHome(config: "# mine\n hypivisor =  ws://config:1/ws \n\ntimeout = 2m\nno-color = yes\n") { home in
             let flag = try EndpointOptions.parse(["--hypivisor", "ws://flag:2/ws"])
             let none = try EndpointOptions.parse([])
             let plain = Environment(["HOME": home])

@@ -64,4 +64,32 @@ struct ConfigTests {
         #expect(try await fixture.run("hypivisor", ["--version"]).exit == .status(0))
         #expect(try await fixture.run("pi-socket", ["--nonsense"]).exit == .status(64))
     }
+
+    @Test("a key that no program takes is told with its line; one that another program takes is passed over")
+    func keys() async throws {
+        defer { fixture.cleanUp() }
+        try write("# mine\nmax-cots = 5\n")
+        for tool in ["pi-socket", "hypivisor", "hypi-ls", "hypi-attach", "hypi-spawn", "hypi-dirs"] {
+            let arguments = ["pi-socket", "hypivisor"].contains(tool) ? ["--port", "0"] : ["/"]
+            let result = try await fixture.run(tool, arguments)
+            #expect(result.exit == .status(78), "\(tool)")
+            #expect(
+                result.errors == """
+                    \(tool): \(fixture.home)/.config/hyper-pi/config:2: no program takes 'max-cots' \
+                    (the manual pages list what they take, under FILES)
+
+                    """)
+        }
+        var keys: Set<String> = ["hypivisor", "token-file", "ca-file", "tls-pin", "timeout", "insecure"]
+        for tool in ["pi-socket", "hypivisor", "hypi-ls", "hypi-attach", "hypi-spawn"] {
+            let page = try await fixture.run(tool, ["--generate-manual"]).output
+            let taken = try #require(page.components(separatedBy: "This program takes from it: ").dropFirst().first)
+            let list = taken.prefix { $0 != "." }.replacing("\\-", with: "-").components(separatedBy: "\\(aq")
+            keys.formUnion(list.enumerated().filter { $0.offset % 2 == 1 }.map(\.element))
+        }
+        #expect(keys.contains("max-cost") && keys.contains("no-color"))
+        try write(keys.map { "\($0) =\n" }.joined())
+        let result = try await fixture.run("hypi-ls", ["--hypivisor", "ws://127.0.0.1:9/ws"])
+        #expect(result.exit == .status(69), "\(result.errors)")
+    }
 }

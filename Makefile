@@ -26,7 +26,7 @@ MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 all: release ## Build the release programs (the default)
 
 packages:
-	@Tests/Scripts/install-packages.sh libssl-dev libreadline-dev pkg-config
+	@Tests/Scripts/install-packages.sh libssl-dev libreadline-dev zlib1g-dev pkg-config
 
 release: packages
 	$(SWIFT) build $(RELEASE_FLAGS)

@@ -67,12 +67,16 @@ let package = Package(
             name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         // Without pkg-config: readline.pc carries -D flags that SwiftPM warns of at every build. The module map links.
         .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(name: "CPlatform"),
         library("HypiWire", [nioCore]),
         library("PiAdapter", ["HypiWire", nioCore]),
         library(
             "HypiNet",
-            ["COpenSSL", "HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix, nioWebSocket]),
+            [
+                "COpenSSL", "CZlib", "HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix,
+                nioWebSocket,
+            ]),
         library(
             "HypiTool", ["CPlatform", "HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
@@ -112,8 +116,8 @@ let package = Package(
         tests(
             "HypiNetTests",
             [
-                "COpenSSL", "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore, nioEmbedded,
-                nioHTTP, nioPosix,
+                "COpenSSL", "CZlib", "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore,
+                nioEmbedded, nioHTTP, nioPosix,
             ]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),

@@ -34,6 +34,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
     private let codec: Codec
     private var state = State.waiting
     private var timer: Scheduled<Void>?
+    private var deflate: DeflateAgreement?
 
     /// Starts the handshake on a connected channel; `opened` is completed whatever happens.
     static func start(
@@ -118,6 +119,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         if !options.subprotocols.isEmpty {
             headers.add(name: "Sec-WebSocket-Protocol", value: options.subprotocols.joined(separator: ", "))
         }
+        if options.socket.compresses { headers.add(name: "Sec-WebSocket-Extensions", value: DeflateAgreement.name) }
         if let token = options.token { headers.add(name: "Authorization", value: "Bearer \(token.secret)") }
         return headers
     }
@@ -130,7 +132,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
             state = .refused(status: Int(head.status.code), words: "")
             return
         }
-        guard isAgreement(head) else { return fail(.notWebSocket(url), context) }
+        guard isAgreement(head), agreesOnExtensions(head) else { return fail(.notWebSocket(url), context) }
         state = .switching
         // The codec goes first: it would choke on the frames that an endpoint may send as soon as it is made.
         let pipeline = context.pipeline.syncOperations
@@ -146,8 +148,16 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         let chosen = head.headers["sec-websocket-protocol"]
         return codec.valve.isHeadThrough && head.headers.asksForWebSocket
             && upgrader.shouldAllowUpgrade(upgradeResponse: head)
-            && head.headers["sec-websocket-extensions"].isEmpty
             && chosen.count <= 1 && chosen.allSatisfy(options.subprotocols.contains)
+    }
+
+    /// Whether the server agreed to no extension but the one that was offered, and to that as its own rules allow.
+    private func agreesOnExtensions(_ head: HTTPResponseHead) -> Bool {
+        let fields = head.headers["sec-websocket-extensions"]
+        guard !fields.isEmpty else { return true }
+        guard options.socket.compresses, let list = ExtensionList(fields) else { return false }
+        deflate = DeflateAgreement(answer: list)
+        return deflate != nil
     }
 
     private func collect(_ bytes: ByteBuffer, _ status: Int, _ words: String) {
@@ -169,7 +179,8 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         }
         let pipeline = context.pipeline.syncOperations
         let endpoint = makeEndpoint()
-        let socket = WebSocket(role: .client, options: options.socket, channel: context.channel, endpoint: endpoint)
+        let socket = WebSocket(
+            role: .client, options: options.socket, deflate: deflate, channel: context.channel, endpoint: endpoint)
         do {
             try pipeline.addHandler(socket, position: .after(self))
         } catch {

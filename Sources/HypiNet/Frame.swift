@@ -30,6 +30,8 @@ public struct Frame: Sendable, Equatable {
     public var opcode: Opcode
     /// The payload, unmasked.
     public var payload: ByteBuffer
+    /// Whether the message that begins with this frame is compressed (RSV1, RFC 7692 section 6).
+    public var isCompressed = false
     /// Where the payload stands in its frame; `nil` where it is all of it.
     public var part: Part?
 
@@ -86,8 +88,15 @@ public enum Role: Sendable {
 /// Finished frame bytes.
 public enum FrameEncoder {
     /// Appends the header of an unmasked frame.
-    public static func writeHeader(isFinal: Bool, opcode: Frame.Opcode, length: Int, to buffer: inout ByteBuffer) {
-        writeHeader(isFinal: isFinal, opcode: opcode, length: length, maskBit: 0, to: &buffer)
+    public static func writeHeader(
+        isFinal: Bool, opcode: Frame.Opcode, isCompressed: Bool = false, length: Int, to buffer: inout ByteBuffer
+    ) {
+        let first = firstByte(isFinal: isFinal, opcode: opcode, isCompressed: isCompressed)
+        writeHeader(first, length: length, maskBit: 0, to: &buffer)
+    }
+
+    private static func firstByte(isFinal: Bool, opcode: Frame.Opcode, isCompressed: Bool) -> UInt8 {
+        (isFinal ? 0x80 : 0) | (isCompressed ? 0x40 : 0) | opcode.rawValue
     }
 
     /// Appends a whole message as unmasked frames, none longer than ``Limits/frameBytes``.
@@ -107,7 +116,7 @@ public enum FrameEncoder {
     static func write(_ frame: Frame, mask: UInt32?, to buffer: inout ByteBuffer) {
         if frame.isBeginning {
             writeHeader(
-                isFinal: frame.isFinal, opcode: frame.opcode,
+                firstByte(isFinal: frame.isFinal, opcode: frame.opcode, isCompressed: frame.isCompressed),
                 length: frame.part?.frameLength ?? frame.payload.readableBytes, maskBit: mask == nil ? 0 : 0x80,
                 to: &buffer)
             if let mask { buffer.writeInteger(mask) }
@@ -120,10 +129,8 @@ public enum FrameEncoder {
         Masking.append(frame.payload, mask: turned, to: &buffer)
     }
 
-    private static func writeHeader(
-        isFinal: Bool, opcode: Frame.Opcode, length: Int, maskBit: UInt8, to buffer: inout ByteBuffer
-    ) {
-        buffer.writeInteger((isFinal ? 0x80 : 0) | opcode.rawValue)
+    private static func writeHeader(_ first: UInt8, length: Int, maskBit: UInt8, to buffer: inout ByteBuffer) {
+        buffer.writeInteger(first)
         switch length {
         case ...125:
             buffer.writeInteger(UInt8(length) | maskBit)

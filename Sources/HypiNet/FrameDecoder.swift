@@ -21,6 +21,7 @@ public struct FrameDecoder {
     private let role: Role
     private let frameLimit: Int
     private let partBytes: Int?
+    private let allowsCompression: Bool
     private var pending = ByteBuffer()
     /// The long frame of which pieces have been given out, and how much of it.
     private var begun: (header: Header, offset: Int)?
@@ -32,10 +33,14 @@ public struct FrameDecoder {
     ///   - frameLimit: The longest frame, in bytes of payload.
     ///   - partBytes: Data frames that are longer are given out in pieces as they come, so that none is ever held as a
     ///     whole; `nil`: every frame is.
-    public init(role: Role, frameLimit: Int = Limits.frameBytes, partBytes: Int? = nil) {
+    ///   - allowsCompression: Whether messages may be compressed (RFC 7692), as was agreed in the handshake.
+    public init(
+        role: Role, frameLimit: Int = Limits.frameBytes, partBytes: Int? = nil, allowsCompression: Bool = false
+    ) {
         self.role = role
         self.frameLimit = frameLimit
         self.partBytes = partBytes
+        self.allowsCompression = allowsCompression
     }
 
     /// Takes the next bytes.
@@ -57,7 +62,7 @@ public struct FrameDecoder {
         guard pending.readableBytes >= header.size + header.length else { return nil }
         pending.moveReaderIndex(forwardBy: header.size)
         let payload = pending.readSlice(length: header.length) ?? ByteBuffer()
-        let frame = Frame(isFinal: header.isFinal, opcode: header.opcode, payload: unmasked(payload, header.mask))
+        let frame = header.frame(unmasked(payload, header.mask))
         // Otherwise the storage of a long frame would stay for as long as the connection is quiet.
         if pending.readableBytes == 0 { pending = ByteBuffer() }
         return frame
@@ -69,25 +74,36 @@ public struct FrameDecoder {
         begun = offset + length < header.length ? (header, offset + length) : nil
         if pending.readableBytes == 0 { pending = ByteBuffer() }
         let mask = header.mask.map { Masking.turned($0, by: offset) }
-        var frame = Frame(isFinal: header.isFinal, opcode: header.opcode, payload: unmasked(payload, mask))
+        var frame = header.frame(unmasked(payload, mask))
         frame.part = Frame.Part(offset: offset, frameLength: header.length)
         return frame
     }
 
     private struct Header {
         var isFinal: Bool
+        var isCompressed: Bool
         var opcode: Frame.Opcode
         var length: Int
         var mask: UInt32?
         /// Bytes of the header itself.
         var size: Int
+
+        func frame(_ payload: ByteBuffer) -> Frame {
+            var frame = Frame(isFinal: isFinal, opcode: opcode, payload: payload)
+            frame.isCompressed = isCompressed
+            return frame
+        }
     }
 
     private func readHeader() throws(FrameFault) -> Header? {
         let start = pending.readerIndex
         guard let first = pending.getInteger(at: start, as: UInt8.self) else { return nil }
-        guard first & 0x70 == 0 else { throw .violation("reserved bits are set") }
+        let isCompressed = first & 0x70 == 0x40 && allowsCompression
+        guard first & 0x70 == 0 || isCompressed else { throw .violation("reserved bits are set") }
         guard let opcode = Frame.Opcode(rawValue: first & 0x0F) else { throw .violation("reserved opcode") }
+        guard !isCompressed || opcode == .text || opcode == .binary else {
+            throw .violation("compression begins with a message")
+        }
         let isFinal = first & 0x80 != 0
         guard isFinal || !opcode.isControl else { throw .violation("fragmented control frame") }
         guard let second = pending.getInteger(at: start + 1, as: UInt8.self) else { return nil }
@@ -97,10 +113,14 @@ public struct FrameDecoder {
         }
         guard let (length, lengthSize) = try readLength(second & 0x7F, isControl: opcode.isControl) else { return nil }
         guard isMasked else {
-            return Header(isFinal: isFinal, opcode: opcode, length: length, mask: nil, size: 2 + lengthSize)
+            return Header(
+                isFinal: isFinal, isCompressed: isCompressed, opcode: opcode, length: length, mask: nil,
+                size: 2 + lengthSize)
         }
         guard let mask = pending.getInteger(at: start + 2 + lengthSize, as: UInt32.self) else { return nil }
-        return Header(isFinal: isFinal, opcode: opcode, length: length, mask: mask, size: 6 + lengthSize)
+        return Header(
+            isFinal: isFinal, isCompressed: isCompressed, opcode: opcode, length: length, mask: mask,
+            size: 6 + lengthSize)
     }
 
     private func readLength(_ short: UInt8, isControl: Bool) throws(FrameFault) -> (length: Int, size: Int)? {

@@ -28,8 +28,12 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     private struct Acceptance {
         var subprotocol: String?
         var options: WebSocket.Options
+        /// What is agreed about compression, and the field that says so.
+        var deflate: (agreement: DeflateAgreement, field: String)?
         var makeEndpoint: @Sendable (HandshakeRequest, any EventLoop) -> any WebSocketEndpoint
     }
+
+    private static let extensions = "sec-websocket-extensions"
 
     private let gate: ConnectionGate
     private let isFull: Bool
@@ -87,7 +91,13 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .answer(let status, let body): answer(status: status, body: body, to: head.method, context)
         case .webSocket(let subprotocol, let options, let makeEndpoint):
             if let refusal = refusal(of: request, head) { return answer(refusal, to: head.method, context) }
-            let acceptance = Acceptance(subprotocol: subprotocol, options: options, makeEndpoint: makeEndpoint)
+            var acceptance = Acceptance(subprotocol: subprotocol, options: options, makeEndpoint: makeEndpoint)
+            if options.compresses {
+                guard let offers = ExtensionList(head.headers[Self.extensions]) else {
+                    return answer(.badRequest, to: head.method, context)
+                }
+                acceptance.deflate = DeflateAgreement.answer(to: offers)
+            }
             upgrade(head, request, acceptance, context)
         }
     }
@@ -112,6 +122,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     ) {
         var extra = HTTPHeaders()
         if let subprotocol = acceptance.subprotocol { extra.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
+        if let field = acceptance.deflate?.field { extra.add(name: "Sec-WebSocket-Extensions", value: field) }
         let headers = extra
         let upgrader = NIOWebSocketServerUpgrader(
             shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(headers) },
@@ -151,7 +162,8 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         let pipeline = context.pipeline.syncOperations
         let endpoint = acceptance.makeEndpoint(request, context.eventLoop)
         let socket = WebSocket(
-            role: .server, options: acceptance.options, channel: context.channel, endpoint: endpoint)
+            role: .server, options: acceptance.options, deflate: acceptance.deflate?.agreement,
+            channel: context.channel, endpoint: endpoint)
         do {
             try pipeline.addHandler(socket, position: .after(self))
         } catch {

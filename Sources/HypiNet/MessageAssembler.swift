@@ -46,7 +46,7 @@ struct MessageAssembler {
 
     private enum State {
         case between
-        case inside(isText: Bool)
+        case inside(isText: Bool, isCompressed: Bool)
     }
 
     private let messageLimit: Int
@@ -55,10 +55,15 @@ struct MessageAssembler {
     private var state = State.between
     private var collected = ByteBuffer()
     private var validator = UTF8Validator()
+    /// Whether a compressed message may refer to those before it, so that they have to be kept in mind.
+    private let peerKeepsContext: Bool
+    /// Made for the first compressed message, and kept no longer than it is needed.
+    private var inflater: InflateStream?
 
-    init(messageLimit: Int, assembles: Bool) {
+    init(messageLimit: Int, assembles: Bool, peerKeepsContext: Bool = false) {
         self.messageLimit = messageLimit
         self.assembles = assembles
+        self.peerKeepsContext = peerKeepsContext
     }
 
     mutating func accept(_ frame: Frame) throws(FrameFault) -> Output {
@@ -68,7 +73,8 @@ struct MessageAssembler {
         case (.close, _): return .close(try Self.closure(frame.payload))
         case (.text, .between): return try begin(frame, isText: true)
         case (.binary, .between): return try begin(frame, isText: false)
-        case (.continuation, .inside(let isText)): return try take(frame, isText: isText)
+        case (.continuation, .inside(let isText, let isCompressed)):
+            return try take(frame, isText: isText, isCompressed: isCompressed)
         case (.continuation, .between): throw .violation("continuation without a message")
         case (.text, .inside), (.binary, .inside): throw .violation("new message inside a fragmented one")
         }
@@ -77,29 +83,39 @@ struct MessageAssembler {
     private mutating func begin(_ frame: Frame, isText: Bool) throws(FrameFault) -> Output {
         collected = ByteBuffer()
         validator = UTF8Validator()
-        return try take(frame, isText: isText)
+        return try take(frame, isText: isText, isCompressed: frame.isCompressed)
     }
 
-    private mutating func take(_ frame: Frame, isText: Bool) throws(FrameFault) -> Output {
-        state = frame.isFinal ? .between : .inside(isText: isText)
+    private mutating func take(_ frame: Frame, isText: Bool, isCompressed: Bool) throws(FrameFault) -> Output {
+        state = frame.isFinal ? .between : .inside(isText: isText, isCompressed: isCompressed)
         guard assembles else { return .partial }
-        guard collected.readableBytes + frame.payload.readableBytes <= messageLimit else {
+        let payload = isCompressed ? try inflate(frame) : frame.payload
+        guard collected.readableBytes + payload.readableBytes <= messageLimit else {
             throw FrameFault(code: .messageTooBig, reason: "message over \(messageLimit) bytes")
         }
         if isText {
-            let isValid = frame.payload.withUnsafeReadableBytes { validator.accept($0) }
+            let isValid = payload.withUnsafeReadableBytes { validator.accept($0) }
             guard isValid, !frame.isFinal || validator.isAtBoundary else {
                 throw FrameFault(code: .invalidPayload, reason: "text is not UTF-8")
             }
         }
         if collected.readableBytes == 0 {
-            collected = frame.payload
+            collected = payload
         } else {
-            collected.writeImmutableBuffer(frame.payload)
+            collected.writeImmutableBuffer(payload)
         }
         guard frame.isFinal else { return .partial }
         defer { collected = ByteBuffer() }
         return .message(Message(isText: isText, payload: collected))
+    }
+
+    private mutating func inflate(_ frame: Frame) throws(FrameFault) -> ByteBuffer {
+        guard let stream = inflater ?? InflateStream() else {
+            throw FrameFault(code: .internalError, reason: "no memory to decompress")
+        }
+        inflater = frame.isFinal && !peerKeepsContext ? nil : stream
+        return try stream.decompress(
+            frame.payload, isLast: frame.isFinal, limit: messageLimit - collected.readableBytes)
     }
 
     private static func closure(_ payload: ByteBuffer) throws(FrameFault) -> Closure {

@@ -54,8 +54,15 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     /// The peer's address, as text without a port; empty where there is none.
     public let peerAddress: String
 
-    init(role: Role, options: Options, channel: any Channel, endpoint: any WebSocketEndpoint) {
+    /// What was agreed about compressed messages; `nil`: there are none.
+    private let deflate: DeflateAgreement?
+
+    init(
+        role: Role, options: Options, deflate: DeflateAgreement? = nil, channel: any Channel,
+        endpoint: any WebSocketEndpoint
+    ) {
         self.role = role
+        self.deflate = deflate
         self.options = options
         self.endpoint = endpoint
         eventLoop = channel.eventLoop
@@ -65,8 +72,18 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         let messageFrame = max(options.messageLimit, Limits.controlPayloadBytes)
         let frameLimit = endpoint.receivesFrames ? Limits.frameBytes : min(messageFrame, Limits.frameBytes)
         decoder = FrameDecoder(
-            role: role, frameLimit: frameLimit, partBytes: endpoint.receivesParts ? Limits.framePartBytes : nil)
-        assembler = MessageAssembler(messageLimit: options.messageLimit, assembles: !endpoint.receivesFrames)
+            role: role, frameLimit: frameLimit, partBytes: endpoint.receivesParts ? Limits.framePartBytes : nil,
+            allowsCompression: deflate != nil)
+        assembler = MessageAssembler(
+            messageLimit: options.messageLimit, assembles: !endpoint.receivesFrames,
+            peerKeepsContext: deflate?.keepsContext(of: role == .server ? .client : .server) ?? false)
+    }
+
+    /// The logarithm of the window with which messages to this peer may be compressed in one stream, by a server.
+    ///
+    /// `nil`: they must not be.
+    public var deflateWindowBits: Int? {
+        role == .server ? deflate?.serverWindowBits : nil
     }
 
     /// Whether the connection takes frames and the kernel and the channel have room for more.
@@ -125,7 +142,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     /// - Parameter bytes: Whole frames.
     public func write(frames bytes: ByteBuffer) {
         guard role == .client else { return write(bytes: bytes) }
-        var decoder = FrameDecoder(role: .client)
+        var decoder = FrameDecoder(role: .client, allowsCompression: deflate != nil)
         decoder.append(bytes)
         var masked = ByteBuffer()
         masked.reserveCapacity(bytes.readableBytes + bytes.readableBytes / 4)

@@ -6,7 +6,7 @@ swift=${1:-swift}
 allowed="
 HypiWire:
 PiAdapter: HypiWire
-HypiNet: COpenSSL HypiWire
+HypiNet: COpenSSL CZlib HypiWire
 HypiTool: CPlatform HypiNet HypiWire
 HypivisorCore: CPlatform HypiNet HypiWire
 PiSocketCore: CPlatform HypiNet HypiWire PiAdapter

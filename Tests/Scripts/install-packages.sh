@@ -18,6 +18,7 @@ for package in "$@"; do
         # Both come with macOS.
         cron | man-db) ;;
         libreadline-dev) brew_names="$brew_names readline" ;;
+        zlib1g-dev) brew_names="$brew_names zlib" ;;
         *) brew_names="$brew_names $package" ;;
     esac
 done

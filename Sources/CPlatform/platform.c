@@ -9,6 +9,9 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 int hypi_become_subreaper(void) {
 #ifdef __linux__
@@ -30,6 +33,12 @@ void hypi_name_process(const char *name) {
 void hypi_dump_no_core(void) {
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
+}
+
+void hypi_release_freed_memory(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 int hypi_passing_folder_flags(void) {

@@ -1,6 +1,8 @@
 /// Every bound of the system in one place: its unit, and what happens beyond it.
 public enum Limits {
     /// The longest record of pi, in bytes; a longer one is logged and dropped.
+    ///
+    /// A conversation may be longer: of it, this is the longest message, and what is held at most.
     public static let recordBytes = 64 << 20
     /// The longest frame we send or accept, in bytes; longer messages go out in several frames, longer frames come in
     /// as close code 1009.

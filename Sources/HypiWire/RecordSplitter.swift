@@ -50,6 +50,17 @@ public struct RecordSplitter {
         return .record(record)
     }
 
+    /// The beginning of a record whose end has not come; `nil` where there is none, or it is too long already.
+    public var unfinished: ByteBuffer? {
+        dropped == nil && pending.readableBytes > 0 ? pending : nil
+    }
+
+    /// Forgets that beginning: who calls this takes the record, up to and including its LF, elsewhere.
+    public mutating func forgetUnfinished() {
+        pending = ByteBuffer()
+        scanned = 0
+    }
+
     /// What is left when the stream ends: a last record without LF, or `nil`.
     public mutating func finish() -> Output? {
         defer {

@@ -43,6 +43,11 @@ struct CommandLedger {
         return lastID
     }
 
+    /// Why a command was sent that pi has not answered; `nil` for any other id.
+    func purpose(of id: String) -> CommandRouter.Purpose? {
+        entries[id].flatMap { $0.isAnswered ? nil : $0.purpose }
+    }
+
     /// Finds what pi has answered.
     ///
     /// A prompt may be answered twice. `false` then `true`: it was not done, and the second says nothing. `true` then

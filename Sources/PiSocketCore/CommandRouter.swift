@@ -156,6 +156,11 @@ struct CommandRouter {
         var actions: [Action]
     }
 
+    /// Whether an id is the one of a question of ours that pi has not answered.
+    func isAsking(_ question: OwnQuestion, as id: String) -> Bool {
+        if case .own(question) = ledger.purpose(of: id) { true } else { false }
+    }
+
     /// pi's answer to something; `nil` for one that nobody asked.
     mutating func answered(_ response: PiResponse, isBusy: Bool) -> Answer? {
         switch ledger.take(response) {

@@ -5,7 +5,13 @@ import PiAdapter
 
 /// What pi answers.
 extension SessionHub {
-    func take(_ response: PiResponse, of record: PiRecord) {
+    /// Takes an answer.
+    ///
+    /// - Parameters:
+    ///   - response: The answer.
+    ///   - record: The record that it is.
+    ///   - messages: The conversation, where the answer told it and it was read apart from the record.
+    func take(_ response: PiResponse, of record: PiRecord, messages: MessageIndex? = nil) {
         guard let answer = router.answered(response, isBusy: tracker.isBusy) else {
             // Not ours to judge: an extension may have written it, or a program behind `--stdio` has asked in a way
             // that pi answers without an id.
@@ -15,7 +21,7 @@ extension SessionHub {
         tracker.answered(answer.type, success: response.success)
         perform(answer.actions)
         if let question = answer.question {
-            take(response, to: question)
+            take(response, to: question, messages)
         } else if response.success {
             switch PiCommand.handling(answer.type) {
             case .replacesSession:
@@ -51,9 +57,11 @@ extension SessionHub {
         }
     }
 
-    private func take(_ response: PiResponse, to question: CommandRouter.OwnQuestion) {
+    private func take(
+        _ response: PiResponse, to question: CommandRouter.OwnQuestion, _ messages: MessageIndex?
+    ) {
         switch question {
-        case .messages: takeMessages(response)
+        case .messages: takeMessages(response.success ? messages ?? response.messages.map(MessageIndex.init) : nil)
         case .state, .gateProbe: takeState(response, isProbe: question == .gateProbe)
         case .stats: takeStats(response)
         case .commands: takeCommands(response)

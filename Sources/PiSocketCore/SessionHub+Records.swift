@@ -34,13 +34,21 @@ extension SessionHub {
 
     /// Bytes of pi's stdout arrived.
     func received(_ bytes: ByteBuffer) {
-        splitter.append(bytes)
-        while let output = splitter.next() { take(output) }
+        guard let rest = takeConversation(bytes) else { return }
+        splitter.append(rest)
+        while let output = splitter.next() {
+            isRecordLookedAt = false
+            take(output)
+        }
+        beginConversation()
         finishStep()
     }
 
     /// pi's stdout ended: a last line without LF counts.
     func outputEnded() {
+        // One that is cut off is asked for again, of the next pi.
+        if intake?.isComplete == true { finishConversation() }
+        intake = nil
         if let last = splitter.finish() { take(last) }
         finishStep()
     }
@@ -63,6 +71,8 @@ extension SessionHub {
     }
 
     private func resetRun() {
+        intake = nil
+        isRecordLookedAt = false
         tracker = ActivityTracker()
         tracker.setBlocked(blocked != nil)
         inFlight = InFlight()

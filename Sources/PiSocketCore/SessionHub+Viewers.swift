@@ -56,22 +56,29 @@ extension SessionHub {
         perform(router.ask(.messages, PiCommand.getMessages))
     }
 
-    func takeMessages(_ response: PiResponse) {
-        guard response.success, let messages = response.messages else {
-            return failSnapshots("pi did not tell its messages")
-        }
+    /// pi has told its messages, or has not.
+    func takeMessages(_ messages: MessageIndex?) {
+        guard let messages else { return failSnapshots("pi did not tell its messages") }
         if let type = newBeginning {
             newBeginning = nil
             broadcast.append(["type": .string(type)])
         }
-        let index = MessageIndex(messages)
-        for waiter in snapshots.takeAll() {
-            switch waiter {
-            case .join(let viewer): welcome(viewer, index)
-            case .history(let viewer, let before, let limit):
-                viewer.send(raw: SnapshotFrames.historyPage(index.page(before: before, limit: limit)))
-            }
+        for waiter in snapshots.takeAll() where !serve(waiter, messages) { snapshots.add(waiter) }
+        if !snapshots.isEmpty { askMessages() }
+    }
+
+    /// - Returns: Whether what somebody waits for was there: of a long conversation, only what was wanted when pi began to
+    ///   tell it.
+    private func serve(_ waiter: SnapshotQueue.Waiter, _ messages: MessageIndex) -> Bool {
+        switch waiter {
+        case .join(let viewer):
+            guard let newest = messages.newest(byteLimit: viewer.historyByteLimit) else { return false }
+            welcome(viewer, newest)
+        case .history(let viewer, let before, let limit):
+            guard let page = messages.page(before: before, limit: limit) else { return false }
+            viewer.send(raw: SnapshotFrames.historyPage(page))
         }
+        return true
     }
 
     /// Ends the connection of everyone who waits for messages that will not come.
@@ -87,10 +94,9 @@ extension SessionHub {
     }
 
     /// Sends the snapshot; a viewer that follows already, because the conversation began anew, goes on where it is.
-    private func welcome(_ viewer: Viewer, _ messages: MessageIndex) {
+    private func welcome(_ viewer: Viewer, _ slice: MessagesSlice) {
         guard let shape = viewer.shape else { return }
         broadcast.activate(shape)
-        let slice = messages.newest(byteLimit: viewer.historyByteLimit)
         if shape == .viewport {
             viewer.send(raw: SnapshotFrames.initState(slice, context: snapshotContext(shape)))
             for line in SnapshotFrames.catchUp(inFlight, dialogs.open) { viewer.send(raw: line) }

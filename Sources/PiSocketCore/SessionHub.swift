@@ -32,6 +32,12 @@ final class SessionHub {
     let uiTimeout: TimeAmount?
 
     var splitter = RecordSplitter(limit: Limits.recordBytes)
+    /// The conversation, while pi tells it.
+    var intake: MessagesIntake?
+    /// Whether the record whose end has not come was found to be something else.
+    var isRecordLookedAt = false
+    /// Bytes of a record without an end before it is looked at.
+    var intakeThreshold = 32 << 10
     var tracker = ActivityTracker()
     var inFlight = InFlight()
     var dialogs = DialogBook()

@@ -1,3 +1,5 @@
+import HypiWire
+
 /// The viewers that wait for pi to tell its messages.
 struct SnapshotQueue {
     /// What somebody waits for.
@@ -47,6 +49,23 @@ struct SnapshotQueue {
         waiters.removeAll { waiter in
             if case .join(let waiting) = waiter { waiting === viewer } else { false }
         }
+    }
+
+    /// What all who wait want of the conversation, as far as it is known before pi has told it.
+    var demand: MessagesIntake.Demand {
+        var demand = MessagesIntake.Demand()
+        for waiter in waiters {
+            switch waiter {
+            case .join(let viewer):
+                demand.byteCount = max(demand.byteCount, min(viewer.historyByteLimit, Limits.recordBytes))
+            case .history(_, let before, let limit):
+                let count = min(max(limit, 0), MessageIndex.pageLimit)
+                // A page may turn out to be one of the newest messages.
+                demand.messageCount = max(demand.messageCount, count)
+                if let before { demand.pages[before] = max(demand.pages[before] ?? 0, count) }
+            }
+        }
+        return demand
     }
 
     /// pi has answered: everyone who waits.

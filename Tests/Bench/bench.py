@@ -33,9 +33,10 @@ def cpu_seconds(pid):
     return total / 1e9
 
 
-def resident_kilobytes(pid):
+def resident_kilobytes(pid, field="VmRSS"):
+    """What a process holds now, or with VmHWM what it has held at most."""
     with open(f"/proc/{pid}/status") as status:
-        return next((int(line.split()[1]) for line in status if line.startswith("VmRSS")), 0)
+        return next((int(line.split()[1]) for line in status if line.startswith(field)), 0)
 
 
 def free_port():

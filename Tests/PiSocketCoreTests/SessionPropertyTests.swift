@@ -155,6 +155,8 @@ private final class Schedule {
         stage = Stage(
             isCumulative: random.chance(50),
             replayBytes: [1 << 10, 16 << 10, 16 << 20].randomElement(using: &random) ?? 0)
+        // Conversations are short here; half of the time they are read like long ones.
+        if random.chance(50) { stage.hub.intakeThreshold = 1 }
     }
 
     func run() -> [String] {

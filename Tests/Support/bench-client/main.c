@@ -1,10 +1,12 @@
 /* Connects viewers to a relay and measures what reaches them, at a cost so small that it is not the limit.
  *
- *   bench-client [-c CONNECTIONS] [-s STALLED] [-q SUBPROTOCOL] [-H HELLO] [-k TOKEN] [-z] [-r] PORT PATH PROMPT
+ *   bench-client [-c CONNECTIONS] [-s STALLED] [-q SUBPROTOCOL] [-H HELLO] [-k TOKEN] [-z] [-r] [-w] PORT PATH PROMPT
  *
  * Each connection is upgraded to a WebSocket (RFC 6455), or with -r left as plain TCP with a record a line. The first one
  * sends PROMPT; each of them reads until it has seen a record of type bench_end. STALLED more connections read nothing
  * after the upgrade. -H is a text every connection sends first; -z offers permessage-deflate and counts bytes alone.
+ * With -w there is no prompt: each connection reads its snapshot, whose last message tells when it was written, and the
+ * latencies are those from then to the snapshot's last byte.
  * It prints one JSON object: frames and bytes over all connections, seconds from the prompt and from the first record to
  * the last end, and the latency of each record of the first connection in microseconds.
  */
@@ -22,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { buffer_size = 1 << 20, peek_size = 512 };
+enum { buffer_size = 1 << 20, peek_size = 512, tail_size = 1024 };
 
 struct viewer {
     int fd;
@@ -34,9 +36,11 @@ struct viewer {
     size_t head_count;
     char peek[peek_size + 1]; /* the first bytes of the payload */
     size_t peek_count;
+    char tail[tail_size + 1]; /* the last bytes of the payload */
+    size_t tail_count;
 };
 
-static int deflate, raw;
+static int deflate, raw, snapshots;
 static uint64_t frames, bytes, wire, first_record, last_end, start;
 static double *latencies;
 static size_t latency_count, latency_room;
@@ -109,6 +113,41 @@ static int dial(int port, const char *path, const char *subprotocol, const char 
     return fd;
 }
 
+static void note_latency(const char *sent, uint64_t at) {
+    if (latency_count == latency_room) {
+        latency_room = latency_room ? latency_room * 2 : 1 << 16;
+        latencies = realloc(latencies, latency_room * sizeof *latencies);
+        if (!latencies) fail("memory");
+    }
+    latencies[latency_count++] = (double)(at - strtoull(sent + 4, NULL, 10)) / 1000;
+}
+
+static void keep_tail(struct viewer *v, const unsigned char *data, size_t count) {
+    if (count >= tail_size) {
+        memcpy(v->tail, data + count - tail_size, tail_size);
+        v->tail_count = tail_size;
+        return;
+    }
+    size_t old = v->tail_count < tail_size - count ? v->tail_count : tail_size - count;
+    memmove(v->tail, v->tail + v->tail_count - old, old);
+    memcpy(v->tail + old, data, count);
+    v->tail_count = old + count;
+}
+
+/* The end of a frame; whether it is the snapshot. */
+static int take_snapshot(struct viewer *v, uint64_t at) {
+    if (!strstr(v->peek, "\"welcome\"") && !strstr(v->peek, "\"init_state\"")) return 0;
+    v->tail[v->tail_count] = 0;
+    const char *sent = strstr(v->tail, "\"t\":");
+    if (!sent) fail("a snapshot without a time");
+    note_latency(sent, at);
+    frames++;
+    v->done = 1;
+    open_viewers--;
+    last_end = at;
+    return 1;
+}
+
 static void record(struct viewer *v, int is_first, uint64_t at) {
     v->peek[v->peek_count] = 0;
     if (v->opcode == 9) {
@@ -121,6 +160,7 @@ static void record(struct viewer *v, int is_first, uint64_t at) {
         exit(69);
     }
     if (!raw && v->opcode != 1 && v->opcode != 0) return;
+    if (snapshots && take_snapshot(v, at)) return;
     const char *type = strstr(v->peek, "\"type\":\"bench");
     if (strstr(v->peek, "\"bench_end\"")) {
         v->done = 1;
@@ -132,13 +172,7 @@ static void record(struct viewer *v, int is_first, uint64_t at) {
     if (!type || !is_first) return;
     if (!first_record) first_record = at;
     const char *sent = strstr(type, "\"t\":");
-    if (!sent) return;
-    if (latency_count == latency_room) {
-        latency_room = latency_room ? latency_room * 2 : 1 << 16;
-        latencies = realloc(latencies, latency_room * sizeof *latencies);
-        if (!latencies) fail("memory");
-    }
-    latencies[latency_count++] = (double)(at - strtoull(sent + 4, NULL, 10)) / 1000;
+    if (sent) note_latency(sent, at);
 }
 
 static void take_lines(struct viewer *v, int is_first, const char *data, size_t count, uint64_t at) {
@@ -174,12 +208,14 @@ static void take_frames(struct viewer *v, int is_first, const unsigned char *dat
             v->opcode = v->head[0] & 15;
             v->in_payload = 1;
             v->peek_count = 0;
+            v->tail_count = 0;
             v->head_count = 0;
         }
         size_t part = v->left < count ? (size_t)v->left : count;
         size_t keep = part < peek_size - v->peek_count ? part : peek_size - v->peek_count;
         memcpy(v->peek + v->peek_count, data, keep);
         v->peek_count += keep;
+        if (snapshots) keep_tail(v, data, part);
         bytes += part;
         v->left -= part;
         data += part;
@@ -203,7 +239,7 @@ static double percentile(double part) {
 int main(int argc, char **argv) {
     int connections = 1, stalled = 0, option;
     const char *subprotocol = NULL, *token = NULL, *hello = NULL;
-    while ((option = getopt(argc, argv, "c:s:q:H:k:zr")) != -1) {
+    while ((option = getopt(argc, argv, "c:s:q:H:k:zrw")) != -1) {
         switch (option) {
         case 'c': connections = atoi(optarg); break;
         case 's': stalled = atoi(optarg); break;
@@ -212,11 +248,12 @@ int main(int argc, char **argv) {
         case 'k': token = optarg; break;
         case 'z': deflate = 1; break;
         case 'r': raw = 1; break;
+        case 'w': snapshots = 1; break;
         default: return 64;
         }
     }
     if (argc - optind < 3 || connections < 1) {
-        fprintf(stderr, "usage: bench-client [-c N] [-s N] [-q SUBPROTOCOL] [-H HELLO] [-k TOKEN] [-zr] PORT PATH PROMPT\n");
+        fprintf(stderr, "usage: bench-client [-c N] [-s N] [-q SUBPROTOCOL] [-H HELLO] [-k TOKEN] [-zrw] PORT PATH PROMPT\n");
         return 64;
     }
     struct rlimit files = {65536, 65536};
@@ -229,15 +266,19 @@ int main(int argc, char **argv) {
     if (!viewers || !buffer || poll < 0) fail("memory");
     for (int i = 0; i < connections + stalled; i++) {
         int fd = dial(port, path, subprotocol, token);
-        if (hello) put_frame(fd, 1, hello, strlen(hello));
-        if (i >= connections) continue;
+        if (i >= connections) {
+            if (hello) put_frame(fd, 1, hello, strlen(hello));
+            continue;
+        }
         viewers[i].fd = fd;
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
         epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
     }
+    for (int i = 0; hello && i < connections; i++) put_frame(viewers[i].fd, 1, hello, strlen(hello));
     open_viewers = connections;
     /* A bridge greets with a snapshot; the prompt follows once nothing has come for a moment. */
-    int prompted = 0;
+    int prompted = snapshots;
+    start = now();
     while (open_viewers > 0) {
         struct epoll_event events[256];
         int count = epoll_wait(poll, events, 256, prompted ? 60000 : 200);

@@ -1,11 +1,12 @@
 /* Takes the place of pi, or of any program behind a relay, and writes records of one size at one rate.
  *
- *   bench-source SIZE COUNT RATE [ANSWER-FILE]
+ *   bench-source SIZE COUNT RATE [ANSWER-FILE | conversation:BYTES]
  *
  * It answers pi's questions just well enough that a bridge is ready. On the first line of stdin that holds "prompt" it
  * writes COUNT records of SIZE bytes (LF not counted), RATE a second (0: as fast as they are taken), each with its number
  * and the time of its writing by CLOCK_MONOTONIC in nanoseconds, and a last one of type bench_end. With ANSWER-FILE,
- * what follows the prompt is that file, and COUNT and RATE do not count.
+ * what follows the prompt is that file, and COUNT and RATE do not count. With conversation:BYTES it answers get_messages
+ * with so many bytes of messages, the last of which tells the time right before the last write.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -82,6 +83,40 @@ static void flood(size_t size, long count, double rate) {
     flush();
 }
 
+/* Messages as they are in a session of a coding agent: a question, an answer, what a tool said, in turn. */
+static size_t put_message(long n) {
+    static const char line[] = "    let value = table[\\\"name\\\"] ?? fallback(index: 12, limit: 345)\\n";
+    static const long lines[] = {3, 30, 300};
+    static const char *const roles[] = {"user", "assistant", "toolResult"};
+    size_t used = (size_t)sprintf(out + held, "%s{\"role\":\"%s\",\"content\":[{\"type\":\"text\",\"text\":\"",
+                                  n ? "," : "", roles[n % 3]);
+    for (long count = lines[n % 3]; count > 0; count--) {
+        memcpy(out + held + used, line, sizeof line - 1);
+        used += sizeof line - 1;
+    }
+    used += (size_t)sprintf(out + held + used, "\"}],\"timestamp\":%ld}", 1700000000000 + n);
+    held += used;
+    return used;
+}
+
+static void tell(const char *line, size_t bytes) {
+    char id[64] = "";
+    const char *at = strstr(line, "\"id\":");
+    if (at) snprintf(id, sizeof id, "\"id\":%.*s,", (int)strcspn(at + 5, ",}"), at + 5);
+    held = (size_t)sprintf(
+        out, "{%s\"type\":\"response\",\"command\":\"get_messages\",\"success\":true,\"data\":{\"messages\":[", id);
+    long n = 0;
+    for (size_t told = 0; told < bytes; n++) {
+        if (held + 32768 > room) flush();
+        told += put_message(n);
+    }
+    flush();
+    held = (size_t)sprintf(
+        out, "%s{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"end\"}],\"t\":%llu}]}}\n",
+        n ? "," : "", (unsigned long long)now());
+    flush();
+}
+
 static void play(const char *path) {
     FILE *file = fopen(path, "r");
     if (!file) exit(66);
@@ -92,13 +127,15 @@ static void play(const char *path) {
 
 int main(int count, char **words) {
     if (count < 4) {
-        fprintf(stderr, "usage: bench-source SIZE COUNT RATE [ANSWER-FILE]\n");
+        fprintf(stderr, "usage: bench-source SIZE COUNT RATE [ANSWER-FILE | conversation:BYTES]\n");
         return 64;
     }
     size_t size = strtoul(words[1], NULL, 10);
     long records = strtol(words[2], NULL, 10);
     double rate = strtod(words[3], NULL);
     const char *file = count > 4 && words[4][0] == '/' ? words[4] : NULL;
+    int tells = count > 4 && strncmp(words[4], "conversation:", 13) == 0;
+    size_t conversation = tells ? strtoul(words[4] + 13, NULL, 10) : 0;
     room = size + 256 > 65536 ? size + 256 : 65536;
     out = malloc(room);
     if (!out) return 71;
@@ -116,7 +153,8 @@ int main(int count, char **words) {
         } else if (strstr(line, "\"get_state\"")) {
             answer(line, "get_state", "{\"isStreaming\":false,\"isCompacting\":false,\"pendingMessageCount\":0}");
         } else if (strstr(line, "\"get_messages\"")) {
-            answer(line, "get_messages", "{\"messages\":[]}");
+            if (tells) tell(line, conversation);
+            else answer(line, "get_messages", "{\"messages\":[]}");
         } else if (strstr(line, "\"get_commands\"")) {
             answer(line, "get_commands", "{\"commands\":[]}");
         } else if (strstr(line, "\"get_session_stats\"")) {

@@ -2,8 +2,8 @@
 //
 //   stopwatch ROUNDS [--until TEXT] COMMAND... [-- COMMAND...]...
 //
-// Prints each command's median, quartiles and extremes in milliseconds, tab-separated, a line each. With --until each
-// runs on a terminal of its own until it has shown TEXT, and is killed then.
+// Prints each command's median, quartiles and extremes in milliseconds and the median of its processor time, tab-separated,
+// a line each. With --until each runs on a terminal of its own until it has shown TEXT, and is killed then.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pty.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,13 +22,23 @@ static double now(void) {
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
+// Waits for a child.
+static int end(pid_t child, double *cpu) {
+    int status;
+    struct rusage usage;
+    wait4(child, &status, 0, &usage);
+    *cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+    return status;
+}
+
 static void fail(const char *what) {
     perror(what);
     exit(1);
 }
 
 // Runs a command to its end, silently.
-static double run(char **command) {
+static double run(char **command, double *cpu) {
     double start = now();
     pid_t child = fork();
     if (child < 0) fail("fork");
@@ -38,8 +49,7 @@ static double run(char **command) {
         execvp(command[0], command);
         fail(command[0]);
     }
-    int status;
-    waitpid(child, &status, 0);
+    int status = end(child, cpu);
     if (status != 0) {
         fprintf(stderr, "stopwatch: %s ended with %d\n", command[0], status);
         exit(1);
@@ -48,7 +58,7 @@ static double run(char **command) {
 }
 
 // Runs a command on a terminal until it has shown a text.
-static double run_until(const char *text, char **command) {
+static double run_until(const char *text, char **command, double *cpu) {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
     double start = now();
     int terminal;
@@ -68,7 +78,7 @@ static double run_until(const char *text, char **command) {
     }
     double duration = now() - start;
     kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
+    end(child, cpu);
     close(terminal);
     return duration;
 }
@@ -94,19 +104,24 @@ int main(int count, char **words) {
         if (strcmp(words[index], "--") == 0) words[index] = NULL;
     }
     double *times = calloc((size_t)(commandCount * rounds), sizeof *times);
+    double *cpus = calloc((size_t)(commandCount * rounds), sizeof *cpus);
     // The first round warms the caches and does not count.
     for (int round = -1; round < rounds; round++) {
         for (int index = 0; index < commandCount; index++) {
-            double time = text ? run_until(text, commands[index]) : run(commands[index]);
-            if (round >= 0) times[index * rounds + round] = time;
+            double cpu = 0;
+            double time = text ? run_until(text, commands[index], &cpu) : run(commands[index], &cpu);
+            if (round < 0) continue;
+            times[index * rounds + round] = time;
+            cpus[index * rounds + round] = cpu;
         }
     }
     for (int index = 0; index < commandCount; index++) {
-        double *mine = times + index * rounds;
+        double *mine = times + index * rounds, *processor = cpus + index * rounds;
         qsort(mine, (size_t)rounds, sizeof *mine, compare);
+        qsort(processor, (size_t)rounds, sizeof *processor, compare);
         printf(
-            "%.2f\t%.2f\t%.2f\t%.2f\t%.2f\n", mine[rounds / 2], mine[rounds / 4], mine[rounds * 3 / 4], mine[0],
-            mine[rounds - 1]);
+            "%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\n", mine[rounds / 2], mine[rounds / 4], mine[rounds * 3 / 4], mine[0],
+            mine[rounds - 1], processor[rounds / 2]);
     }
     return 0;
 }

@@ -9,7 +9,8 @@ SWIFT ?= swift
 TOOLS := hypivisor pi-socket hypi-ls hypi-attach hypi-spawn hypi-dirs pi-demo
 RELEASE_FLAGS := -c release --scratch-path $(BUILD)
 ifeq ($(shell uname -s),Linux)
-RELEASE_FLAGS += --static-swift-stdlib -Xlinker -s
+# Nothing is loaded into a program that would look for its symbols.
+RELEASE_FLAGS += --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dynamic
 endif
 RELEASE_BIN = $(BUILD)/release
 # A shell that is not bash leaves the tilde of PREFIX=~/.local as it is.

@@ -22,7 +22,7 @@ ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all release demo test browser-test fuzz sanitize lint completions screens bench install uninstall clean help packages
+.PHONY: all release demo test browser-test fuzz sanitize lint completions screens bench bench-quick install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -76,11 +76,20 @@ screens: release ## Take the README's screens of the chat anew (needs tmux)
 	@Tests/Scripts/install-packages.sh tmux
 	@Tests/Scripts/screens.sh "$(RELEASE_BIN)"
 
-bench: release ## Measure the release programs, each Tests/Bench/*.sh in turn
-	@Tests/Scripts/install-packages.sh jq
-	@for script in Tests/Bench/*.sh; do \
-		echo "== $$script" && "$$script" "$(RELEASE_BIN)" || exit 1; \
-	done
+BENCH_PEERS := curl gcc jq nodejs node-ws python3 python3-venv redis-tools socat websocketd
+bench: release ## Measure the release programs, each Tests/Bench/*.sh in turn: a quarter of an hour
+	@if [ "$$(uname -s)" = Linux ]; then Tests/Scripts/install-packages.sh $(BENCH_PEERS); fi
+	@Tests/Scripts/describe-machine.sh
+	@failed=""; \
+	for script in Tests/Bench/*.sh; do \
+		echo "== $$script" && begin=$$(date +%s) && \
+		"$$script" "$(RELEASE_BIN)" || failed="$$failed $$script"; \
+		echo "-- $$script: $$(( $$(date +%s) - begin )) s"; \
+	done; \
+	[ -z "$$failed" ] || { echo "make bench: not as promised:$$failed" >&2; exit 1; }
+
+bench-quick: release ## Guard the ratios of the benchmarks, with wide margins, in less than a minute
+	@Tests/Scripts/bench-quick.sh "$(RELEASE_BIN)"
 
 install: ## Install programs, completions and manual pages under PREFIX (default /usr/local); DESTDIR is honoured
 	@test -x "$(RELEASE_BIN)/hypivisor" || $(MAKE) release

@@ -10,6 +10,7 @@ set -euo pipefail
 bin=$(cd "${1:-.build/release}" && pwd)
 rounds=${2:-40}
 here=$(cd "$(dirname "$0")" && pwd)
+if [ "$(uname -s)" = Linux ]; then "$here/../Scripts/install-packages.sh" gcc >&2; fi
 
 HOME=$(mktemp -d "${TMPDIR:-/tmp}/hyper-pi-bench.XXXXXX")
 export HOME PATH="$bin:$PATH" HYPI_PI="pi-demo --rate 0 --thinking off" NO_COLOR=1 TERM=xterm

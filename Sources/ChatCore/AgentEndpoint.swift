@@ -25,6 +25,8 @@ public struct AgentEndpoint: Sendable {
         url = registry.with(path: "/ws/agent/" + PercentCoding.encode(node.id))
         self.options = options
         self.options.subprotocols = [Self.subprotocol]
+        // Within a machine bytes cost less than compressing them.
+        self.options.socket.compresses = !url.isLoopback
         name = node.id
         self.node = node
     }
@@ -34,6 +36,8 @@ public struct AgentEndpoint: Sendable {
         self.url = url
         self.options = options
         self.options.subprotocols = [Self.subprotocol]
+        // Within a machine bytes cost less than compressing them.
+        self.options.socket.compresses = !url.isLoopback
         name = "\(url)"
         node = nil
     }

@@ -67,6 +67,8 @@ public struct FrameLog {
     }
     /// The number the next frame gets.
     public private(set) var next: UInt64
+    /// Bytes of all frames there have been.
+    public private(set) var byteCount = 0
 
     /// An empty log.
     ///
@@ -88,8 +90,10 @@ public struct FrameLog {
         if needsNewChunk { beginChunk() }
         let tail = chunks.count - 1
         let before = chunks[tail].memory
+        let start = chunks[tail].bytes.writerIndex
         write(&chunks[tail].bytes)
         chunks[tail].ends.append(chunks[tail].bytes.writerIndex)
+        byteCount += chunks[tail].bytes.writerIndex - start
         memory += chunks[tail].memory - before
         next += 1
         trim()
@@ -134,6 +138,17 @@ public struct FrameLog {
         guard let slice = chunk.bytes.getSlice(at: start, length: end - start) else { return .fellOff }
         chunks[index].isShared = true
         return .frames(slice, next: chunk.first + UInt64(count))
+    }
+
+    /// One frame, to look at and let go of before the next is appended; empty if it was superseded and is forgotten.
+    ///
+    /// - Returns: `nil` if it is not kept, or not there yet.
+    func frame(_ number: UInt64) -> ByteBuffer? {
+        guard number >= oldest, number < next else { return nil }
+        let chunk = chunks[chunkIndex(of: number)]
+        let place = Int(number - chunk.first)
+        let length = chunk.length(of: place)
+        return chunk.bytes.getSlice(at: chunk.ends[place] - length, length: length)
     }
 
     private func chunkIndex(of cursor: UInt64) -> Int {

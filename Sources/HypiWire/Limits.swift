@@ -17,6 +17,16 @@ public enum Limits {
     public static let controlPayloadBytes = 125
     /// Bytes of request line and header fields before the upgrade; beyond it the answer is 400 and the end.
     public static let requestHeadBytes = 16 << 10
+    /// The shortest message that is compressed, in bytes (RFC 7692); shorter ones gain nothing.
+    public static let deflatedFrameBytes = 32
+    /// The shortest message for one viewer alone that is compressed, in bytes: each takes a stream of its own.
+    public static let deflatedDirectBytes = 1 << 10
+    /// The longest message that is compressed, in bytes; longer ones go as they are, since compressing holds up all others.
+    public static let deflatedMessageBytes = 1 << 20
+    /// Compressed frames kept for the viewers that share them, in bytes; one further behind gets uncompressed ones.
+    public static let deflatedLogBytes = 1 << 20
+    /// Bytes of frames after which the compressed stream may begin anew for a viewer that waits to join it.
+    public static let deflateRestartBytes = 64 << 10
     /// Bytes that may wait to be written to a peer that reads slowly; beyond it the peer is closed with 1013.
     public static let outboxBytes = 8 << 20
     /// Bytes that a tool has been sent and has not read yet; beyond it the tool's connection stops reading.

@@ -31,6 +31,8 @@ struct Broadcast {
     /// Cumulative tool updates of the delta shape that are held back for a moment, by tool call.
     private var heldUpdates: [(id: ByteBuffer, line: ByteBuffer)] = []
     private var lastUpdates: [(id: ByteBuffer, at: NIODeadline)] = []
+    /// The compressed streams that a viewer holds, by shape and window.
+    private var deflatedLogs: [DeflatedPlace: WeakDeflatedLog] = [:]
 
     init(byteLimit: Int) {
         self.byteLimit = byteLimit
@@ -63,6 +65,26 @@ struct Broadcast {
     /// What is at a cursor.
     mutating func read(_ shape: Shape, from cursor: UInt64, upTo limit: UInt64) -> FrameLog.Reading {
         logs[shape.rawValue]?.read(from: cursor, upTo: limit) ?? .upToDate
+    }
+
+    // MARK: Compressed
+
+    /// The compressed stream of a shape, made when there is none; it is there for as long as a viewer holds it.
+    mutating func deflatedLog(_ shape: Shape, windowBits: Int) -> DeflatedLog? {
+        let place = DeflatedPlace(shape: shape, windowBits: windowBits)
+        if let log = deflatedLogs[place]?.log { return log }
+        let log = DeflatedLog(windowBits: windowBits)
+        deflatedLogs[place] = WeakDeflatedLog(log: log)
+        return log
+    }
+
+    /// What is at the cursor of a viewer that takes compressed messages.
+    mutating func read(
+        _ shape: Shape, from cursor: UInt64, upTo limit: UInt64, with deflated: DeflatedLog, isJoined: inout Bool
+    ) -> FrameLog.Reading {
+        guard var log = logs[shape.rawValue].take() else { return .upToDate }
+        defer { logs[shape.rawValue] = log }
+        return deflated.read(from: cursor, upTo: limit, isJoined: &isJoined, of: &log)
     }
 
     // MARK: Appending
@@ -212,6 +234,15 @@ struct Broadcast {
         heldUpdates.removeAll { $0.id == id }
         lastUpdates.removeAll { $0.id == id }
     }
+}
+
+private struct DeflatedPlace: Hashable {
+    var shape: Shape
+    var windowBits: Int
+}
+
+private struct WeakDeflatedLog {
+    weak var log: DeflatedLog?
 }
 
 extension ByteBuffer {

@@ -148,7 +148,7 @@ public final class PiSocket: Sendable {
         case "/", "/ws":
             let offersSession = request.subprotocols.contains(sessionSubprotocol)
             // The broadcast's own bound replaces the socket's: a viewer writes only while there is room.
-            let options = WebSocket.Options(outboxLimit: nil)
+            let options = WebSocket.Options(outboxLimit: nil, compresses: true)
             if bridge.value.isFull { return .answer(status: 503, body: "too many viewers") }
             return .webSocket(subprotocol: offersSession ? sessionSubprotocol : nil, options: options) { _, _ in
                 bridge.value.makeEndpoint(offersSession: offersSession)

@@ -141,6 +141,28 @@ extension SessionHub {
         broadcast.read(shape, from: cursor, upTo: limit)
     }
 
+    /// Frames for the cursor of a viewer that takes compressed ones.
+    func read(
+        _ shape: Shape, from cursor: UInt64, upTo limit: UInt64, with deflated: DeflatedLog, isJoined: inout Bool
+    ) -> FrameLog.Reading {
+        broadcast.read(shape, from: cursor, upTo: limit, with: deflated, isJoined: &isJoined)
+    }
+
+    /// The compressed stream of a shape.
+    func deflatedLog(_ shape: Shape, windowBits: Int) -> DeflatedLog? {
+        broadcast.deflatedLog(shape, windowBits: windowBits)
+    }
+
+    /// A message for one viewer alone, compressed by itself; of those who arrive together many get the same.
+    ///
+    /// - Returns: `nil` where it is to stay as it is.
+    func deflated(_ frame: ByteBuffer, windowBits: Int) -> ByteBuffer? {
+        if let last = lastDeflated, last.windowBits == windowBits, last.frame == frame { return last.deflated }
+        guard let deflated = FrameDeflation.single(frame, windowBits: windowBits) else { return nil }
+        lastDeflated = (windowBits, frame, deflated)
+        return deflated
+    }
+
     /// Ends every connection, for a reason, once it has been given what it has not read yet.
     func closeViewers(_ code: CloseCode, _ reason: String) {
         for viewer in viewers.values { viewer.closeWhenDrained(code, reason) }

@@ -66,6 +66,8 @@ final class SessionHub {
     var hasUnsettledRun = false
     var settleTimer: Scheduled<Void>?
     private var lastViewerID: ViewerID = 0
+    /// What was last compressed for one viewer alone, until the end of the step.
+    var lastDeflated: (windowBits: Int, frame: ByteBuffer, deflated: ByteBuffer)?
     private var happenings: [SessionHappening] = []
     /// Why the newest answer of the model is none, if so.
     var failure: String?
@@ -110,6 +112,7 @@ final class SessionHub {
     /// Lets every viewer write what it can, and tells the delegate what changed; at the end of everything that happens.
     func finishStep() {
         for viewer in viewers.values { viewer.pump() }
+        lastDeflated = nil
         let now = (activity: activity, queued: queued, isUp: tracker.hasAnswered)
         if reported.map({ $0 == now }) != true {
             reported = now

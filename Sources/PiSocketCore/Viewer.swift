@@ -10,10 +10,17 @@ protocol ViewerOutput: AnyObject {
     var isOpen: Bool { get }
     /// Whether more can be written right now.
     var isWritable: Bool { get }
+    /// The logarithm of the window with which messages may be compressed; `nil`: they may not.
+    var deflateWindowBits: Int? { get }
     /// Writes finished frames.
     func write(frames: ByteBuffer)
     /// Ends it; the other side has some time to learn why.
     func close(_ code: CloseCode, reason: String, deadline: TimeAmount)
+}
+
+extension ViewerOutput {
+    /// A program at the other end of a pipe has no use for it.
+    var deflateWindowBits: Int? { nil }
 }
 
 extension WebSocket: ViewerOutput {}
@@ -62,6 +69,8 @@ final class Viewer: WebSocketEndpoint {
     private var cursor: UInt64 = 0
     private var directs: Deque<Direct> = []
     private var directByteCount = 0
+    /// The compressed stream it shares with others, and whether it has all that the next frame of that refers to.
+    private var deflated: (log: DeflatedLog, isJoined: Bool)?
     private var isPumping = false
     var dialect = Dialect.silent
     var role = Role.controller
@@ -122,6 +131,7 @@ final class Viewer: WebSocketEndpoint {
 
     func writabilityChanged() {
         pump()
+        hub.lastDeflated = nil
     }
 
     func closed(_ closure: Closure) {
@@ -132,6 +142,7 @@ final class Viewer: WebSocketEndpoint {
     func ended() {
         output = nil
         directs = []
+        deflated = nil
         hub.left(self)
     }
 
@@ -141,6 +152,8 @@ final class Viewer: WebSocketEndpoint {
     func follow(_ shape: Shape, from cursor: UInt64) {
         dialect = .following(shape)
         self.cursor = cursor
+        let log = output?.deflateWindowBits.flatMap { hub.deflatedLog(shape, windowBits: $0) }
+        deflated = log.map { ($0, false) }
         pump()
     }
 
@@ -188,17 +201,24 @@ final class Viewer: WebSocketEndpoint {
         }
         // A socket that takes nothing never asks for the frames that are forgotten meanwhile; without this the heartbeat
         // would end it, and it would not learn why.
-        if case .following(let shape) = dialect, cursor < hub.oldestPosition(shape) { closeForSlowness() }
+        if case .following(let shape) = dialect, cursor < hub.oldestPosition(shape), !isKeptCompressed {
+            closeForSlowness()
+        }
+    }
+
+    /// Whether what it needs next is there for it all the same: compressed frames take less, and stay for longer.
+    private var isKeptCompressed: Bool {
+        deflated.map { $0.isJoined && $0.log.holds(cursor) } ?? false
     }
 
     private func nextBytes() -> ByteBuffer? {
         if let direct = directs.first, direct.position <= cursor || !isFollowing {
             directs.removeFirst()
             directByteCount -= direct.bytes.readableBytes
-            return direct.bytes
+            return compressed(direct.bytes)
         }
         guard case .following(let shape) = dialect else { return nil }
-        switch hub.read(shape, from: cursor, upTo: directs.first?.position ?? .max) {
+        switch read(shape, upTo: directs.first?.position ?? .max) {
         case .frames(let bytes, let next):
             cursor = next
             return bytes
@@ -207,6 +227,25 @@ final class Viewer: WebSocketEndpoint {
             closeForSlowness()
             return nil
         }
+    }
+
+    private func read(_ shape: Shape, upTo limit: UInt64) -> FrameLog.Reading {
+        guard let log = deflated?.log else { return hub.read(shape, from: cursor, upTo: limit) }
+        var isJoined = deflated?.isJoined ?? false
+        defer { deflated = (log, isJoined) }
+        return hub.read(shape, from: cursor, upTo: limit, with: log, isJoined: &isJoined)
+    }
+
+    /// A frame for this viewer alone, compressed where that is worth it.
+    ///
+    /// A compressed one takes it out of the shared stream until that begins anew: its peer has one context for both.
+    private func compressed(_ frame: ByteBuffer) -> ByteBuffer {
+        let least = deflated?.isJoined == true ? Limits.deflateRestartBytes : Limits.deflatedDirectBytes
+        guard let windowBits = output?.deflateWindowBits, frame.readableBytes >= least,
+            let compressed = hub.deflated(frame, windowBits: windowBits)
+        else { return frame }
+        deflated?.isJoined = false
+        return compressed
     }
 
     /// Whether it gets the stream.

@@ -22,10 +22,17 @@ final class FakeClient {
     private var seq: Int?
     private var boot: String?
     private let historyLimit: Int?
+    /// With which window it takes compressed messages; `nil`: it does not.
+    private let windowBits: Int?
+    /// How many messages came compressed.
+    private(set) var compressedCount = 0
     /// Whether a slow reader may be left out updates that later ones repeat.
     private let mayMissUpdates: Bool
 
-    init(name: Int, shape: Shape, historyLimit: Int? = nil, isCumulative: Bool = false) {
+    init(
+        name: Int, shape: Shape, historyLimit: Int? = nil, isCumulative: Bool = false, windowBits: Int? = nil
+    ) {
+        self.windowBits = windowBits
         mayMissUpdates = isCumulative && shape != .sessionDelta
         self.name = name
         self.shape = shape
@@ -37,7 +44,7 @@ final class FakeClient {
     func connect(_ hub: SessionHub) {
         let viewer = PiSocketCore.Viewer(
             id: hub.nextViewerID(), hub: hub, entry: shape == .viewport ? .viewport : .session)
-        let connection = FakeConnection(viewer)
+        let connection = FakeConnection(viewer, windowBits: windowBits)
         self.connection = connection
         hasSnapshot = false
         viewer.begin(connection)
@@ -60,6 +67,8 @@ final class FakeClient {
     func read(_ byteCount: Int) {
         guard let connection else { return }
         for frame in connection.read(byteCount) { take(frame) }
+        compressedCount += connection.takeCompressedCount()
+        if let fault = connection.fault { faults.append("\(fault)") }
         if connection.isClosedByServer, connection.isDrained {
             slowCount += 1
             disconnect()
@@ -156,15 +165,27 @@ final class FakeConnection: ViewerOutput {
     private static let room = 8 << 10
 
     private let viewer: PiSocketCore.Viewer
-    private var decoder = FrameDecoder(role: .client)
+    let deflateWindowBits: Int?
+    private var decoder: FrameDecoder
+    private let inflater = InflateStream()
+    private var compressedCount = 0
+    private(set) var fault: FrameFault?
     private var unread: [ByteBuffer] = []
     private var unreadByteCount = 0
     private var fragments: ByteBuffer?
     private(set) var isClosedByServer = false
     private var isLost = false
 
-    init(_ viewer: PiSocketCore.Viewer) {
+    init(_ viewer: PiSocketCore.Viewer, windowBits: Int? = nil) {
         self.viewer = viewer
+        deflateWindowBits = windowBits
+        decoder = FrameDecoder(role: .client, allowsCompression: windowBits != nil)
+    }
+
+    /// How many messages came compressed since the last time.
+    func takeCompressedCount() -> Int {
+        defer { compressedCount = 0 }
+        return compressedCount
     }
 
     var isOpen: Bool {
@@ -205,8 +226,20 @@ final class FakeConnection: ViewerOutput {
             if first.readableBytes == 0 { unread.removeFirst() } else { unread[0] = first }
         }
         var messages: [ByteBuffer] = []
-        while let frame = try? decoder.next() { messages.append(frame.payload) }
+        while fault == nil, let message = nextMessage() { messages.append(message) }
         if isWritable { viewer.pump() }
         return messages
+    }
+
+    private func nextMessage() -> ByteBuffer? {
+        do throws(FrameFault) {
+            guard let frame = try decoder.next() else { return nil }
+            guard frame.isCompressed, let inflater else { return frame.payload }
+            compressedCount += 1
+            return try inflater.decompress(frame.payload, isLast: true, limit: 1 << 24)
+        } catch {
+            fault = error
+            return nil
+        }
     }
 }

@@ -128,18 +128,20 @@ final class Stage: SessionHubDelegate {
 }
 
 /// One random session.
-private final class Schedule {
+final class Schedule {
     struct Totals {
         var joins = 0
         var resumes = 0
         var slow = 0
         var crashes = 0
+        var compressed = 0
 
         mutating func add(_ other: Totals) {
             joins += other.joins
             resumes += other.resumes
             slow += other.slow
             crashes += other.crashes
+            compressed += other.compressed
         }
     }
 
@@ -148,9 +150,12 @@ private final class Schedule {
     private var random: SeededGenerator
     private let stage: Stage
     private var clients: [FakeClient] = []
+    /// Whether half of the clients take compressed messages.
+    private let compresses: Bool
 
-    init(seed: UInt64) {
+    init(seed: UInt64, compresses: Bool = false) {
         self.seed = seed
+        self.compresses = compresses
         random = SeededGenerator(seed: seed)
         stage = Stage(
             isCumulative: random.chance(50),
@@ -165,6 +170,7 @@ private final class Schedule {
         return clients.flatMap { client in
             totals.resumes += client.resumeCount
             totals.slow += client.slowCount
+            totals.compressed += client.compressedCount
             return client.faults.map { "client \(client.name) \(client.shape): \($0)" } + difference(client)
         }
     }
@@ -198,7 +204,8 @@ private final class Schedule {
         let shapes: [Shape] = [.viewport, .sessionFull, .sessionDelta]
         let client = FakeClient(
             name: clients.count, shape: shapes.randomElement(using: &random) ?? .viewport,
-            historyLimit: random.chance(20) ? 500 : nil, isCumulative: stage.pi.isCumulative)
+            historyLimit: random.chance(20) ? 500 : nil, isCumulative: stage.pi.isCumulative,
+            windowBits: compresses && random.chance(50) ? [9, 12, 15].randomElement(using: &random) : nil)
         clients.append(client)
         client.connect(stage.hub)
         totals.joins += 1

@@ -119,7 +119,8 @@ let package = Package(
         .executableTarget(
             name: "ws-echo", dependencies: ["HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
             path: "Tests/Support/ws-echo", swiftSettings: strict),
-        .executableTarget(name: "bench-client", path: "Tests/Support/bench-client"),
+        .executableTarget(
+            name: "bench-client", path: "Tests/Support/bench-client", linkerSettings: [.linkedLibrary("z")]),
         .executableTarget(name: "bench-registry", path: "Tests/Support/bench-registry"),
         .executableTarget(name: "bench-source", path: "Tests/Support/bench-source"),
         tests("HypiWireTests", ["HypiWire", nioCore]),

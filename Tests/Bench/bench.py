@@ -88,10 +88,10 @@ class Bench:
     def program(self, name):
         return os.path.join(self.binaries, name)
 
-    def start(self, words, **more):
+    def start(self, words, variables=(), **more):
         return subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.home, env=self.environment,
-            start_new_session=True, **more)
+            words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.home,
+            env={**self.environment, **dict(variables)}, start_new_session=True, **more)
 
     # The peers: each takes the words of a bench-source.
 
@@ -113,6 +113,14 @@ class Bench:
         relay.prompt = json.dumps({"type": "command", "payload": {"type": "prompt", "message": "go"}})
         return relay
 
+    def deflated(self, start):
+        """The same relay, with a client that takes compressed messages."""
+        def begin(source):
+            relay = start(source)
+            relay.options.append("-z")
+            return relay
+        return begin
+
     def websocketd(self, source):
         port = free_port()
         process = self.start(
@@ -121,11 +129,15 @@ class Bench:
         wait_for_port(port, process)
         return Relay("websocketd", process, port)
 
-    def node(self, source):
+    def node(self, source, variables=()):
         port = free_port()
-        process = self.start(["node", f"{HERE}/peers/fan-out.js", str(port), *source], stdout=subprocess.PIPE)
+        process = self.start(
+            ["node", f"{HERE}/peers/fan-out.js", str(port), *source], variables, stdout=subprocess.PIPE)
         process.stdout.readline()
         return Relay("node ws", process, port)
+
+    def node_deflated(self, source):
+        return self.node(source, {"DEFLATE": "1"})
 
     def python(self, source):
         port = free_port()
@@ -268,9 +280,9 @@ def stalled(bench, rounds):
         ("records a second", lambda r: r["frames"] / r["seconds"], 0), ("RSS KB", lambda r: r["rss"], 0)])
 
 
-def cumulative_answer(path, updates=2500, size=10_000):
+def cumulative_answer(path, text=None, updates=2500, size=10_000):
     """An answer of 10 KB in 2,500 updates as pi before 0.84 writes it: each holds the whole message so far, twice."""
-    words = ("The quick brown fox jumps over the lazy dog while " * 300)[:size]
+    words = ((text or "The quick brown fox jumps over the lazy dog while ") * 300)[:size]
     with open(path, "w") as file:
         def put(record):
             file.write(json.dumps(record, separators=(",", ":")) + "\n")
@@ -293,11 +305,31 @@ def cumulative_answer(path, updates=2500, size=10_000):
 
 def delta(bench, rounds):
     path = os.path.join(bench.home, "answer.ndjson")
+    peers = {
+        "pi-socket, delta": bench.pi_socket_delta, "pi-socket, delta, compressed": bench.deflated(bench.pi_socket_delta),
+        "pi-socket": bench.pi_socket, "pi-socket, compressed": bench.deflated(bench.pi_socket),
+        "node ws": bench.node, "node ws, compressed": bench.deflated(bench.node_deflated)}
+    # Text that never repeats itself compresses least; what a model says lies between the two.
+    with open(os.path.join(HERE, "../../specs/protocol.md")) as file:
+        prose = " ".join(file.read().split())
+    for kind, text in (("of one sentence again and again", None), ("of the text of specs/protocol.md", prose)):
+        cumulative_answer(path, text)
+        results = bench.rounds(rounds, peers, lambda _, start: bench.once(start, bench.source(0, 0, 0, path)))
+        size = os.path.getsize(path) / 1e6
+        table(f"A 10 KB answer {kind} in 2,500 cumulative updates ({size:.1f} MB of pi's)", results, [
+            ("bytes on the wire", lambda r: r["wire"], 0), ("CPU ms", lambda r: r["cpu"] * 1e3, 1)])
+
+
+def delta_fan_out(bench, rounds):
+    """What compressing costs beside one viewer more, and beside many that share it."""
+    path = os.path.join(bench.home, "answer.ndjson")
     cumulative_answer(path)
-    peers = {"pi-socket, delta": bench.pi_socket_delta, "pi-socket": bench.pi_socket, "node ws": bench.node}
-    results = bench.rounds(rounds, peers, lambda _, start: bench.once(start, bench.source(0, 0, 0, path)))
-    table(f"A 10 KB answer in 2,500 cumulative updates ({os.path.getsize(path) / 1e6:.1f} MB of pi's)", results, [
-        ("bytes on the wire", lambda r: r["wire"], 0), ("CPU ms", lambda r: r["cpu"] * 1e3, 1)])
+    peers = {"pi-socket, delta": bench.pi_socket_delta, "pi-socket, delta, compressed": bench.deflated(bench.pi_socket_delta)}
+    for viewers in (1, 10, 100):
+        results = bench.rounds(
+            rounds, peers, lambda _, start: bench.once(start, bench.source(0, 0, 0, path), "-c", viewers))
+        table(f"The same answer to {viewers} viewers of the delta stream", results, [
+            ("bytes on the wire", lambda r: r["wire"], 0), ("CPU ms", lambda r: r["cpu"] * 1e3, 1)])
 
 
 def idle(bench, rounds):
@@ -329,7 +361,8 @@ def viewer(relay):
     return connection
 
 
-SECTIONS = {f.__name__.replace("_", "-"): f for f in (throughput, latency, fan_out, stalled, delta, idle)}
+SECTIONS = {
+    f.__name__.replace("_", "-"): f for f in (throughput, latency, fan_out, stalled, delta, delta_fan_out, idle)}
 
 
 def main():

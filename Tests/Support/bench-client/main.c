@@ -4,7 +4,7 @@
  *
  * Each connection is upgraded to a WebSocket (RFC 6455), or with -r left as plain TCP with a record a line. The first one
  * sends PROMPT; each of them reads until it has seen a record of type bench_end. STALLED more connections read nothing
- * after the upgrade. -H is a text every connection sends first; -z offers permessage-deflate and counts bytes alone.
+ * after the upgrade. -H is a text every connection sends first; -z offers permessage-deflate and decompresses what comes.
  * With -w there is no prompt: each connection reads its snapshot, whose last message tells when it was written, and the
  * latencies are those from then to the snapshot's last byte.
  * It prints one JSON object: frames and bytes over all connections, seconds from the prompt and from the first record to
@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { buffer_size = 1 << 20, peek_size = 512, tail_size = 1024 };
 
@@ -31,6 +32,8 @@ struct viewer {
     int done;
     int in_payload;
     int opcode;
+    int is_compressed;
+    z_stream inflater;
     uint64_t left;          /* of the payload of the frame that is being read */
     unsigned char head[14];
     size_t head_count;
@@ -40,7 +43,9 @@ struct viewer {
     size_t tail_count;
 };
 
-static int deflate, raw, snapshots;
+static unsigned char plain[1 << 16];
+
+static int compressed, raw, snapshots;
 static uint64_t frames, bytes, wire, first_record, last_end, start;
 static double *latencies;
 static size_t latency_count, latency_room;
@@ -97,7 +102,7 @@ static int dial(int port, const char *path, const char *subprotocol, const char 
                         path, port);
     if (subprotocol) used += snprintf(text + used, sizeof text - (size_t)used, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
     if (token) used += snprintf(text + used, sizeof text - (size_t)used, "Authorization: Bearer %s\r\n", token);
-    if (deflate) used += snprintf(text + used, sizeof text - (size_t)used, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    if (compressed) used += snprintf(text + used, sizeof text - (size_t)used, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
     used += snprintf(text + used, sizeof text - (size_t)used, "\r\n");
     put(fd, text, (size_t)used);
     size_t count = 0;
@@ -191,6 +196,27 @@ static void take_lines(struct viewer *v, int is_first, const char *data, size_t 
     }
 }
 
+/* Compressed payload: what comes out is looked at like any other. */
+static void inflate_part(struct viewer *v, const unsigned char *data, size_t count) {
+    v->inflater.next_in = (unsigned char *)data;
+    v->inflater.avail_in = (unsigned)count;
+    do {
+        v->inflater.next_out = plain;
+        v->inflater.avail_out = sizeof plain;
+        int result = inflate(&v->inflater, Z_SYNC_FLUSH);
+        if (result != Z_OK && result != Z_BUF_ERROR) {
+            fprintf(stderr, "bench-client: not DEFLATE: %d\n", result);
+            exit(76);
+        }
+        size_t part = sizeof plain - v->inflater.avail_out;
+        size_t keep = part < peek_size - v->peek_count ? part : peek_size - v->peek_count;
+        memcpy(v->peek + v->peek_count, plain, keep);
+        v->peek_count += keep;
+        if (snapshots) keep_tail(v, plain, part);
+        bytes += part;
+    } while (v->inflater.avail_out == 0);
+}
+
 static void take_frames(struct viewer *v, int is_first, const unsigned char *data, size_t count, uint64_t at) {
     while (!v->done && (count > 0 || (v->in_payload && v->left == 0))) {
         if (!v->in_payload) {
@@ -206,22 +232,28 @@ static void take_frames(struct viewer *v, int is_first, const unsigned char *dat
                 for (size_t i = 2; i < want; i++) v->left = v->left << 8 | v->head[i];
             }
             v->opcode = v->head[0] & 15;
+            v->is_compressed = v->head[0] & 0x40;
             v->in_payload = 1;
             v->peek_count = 0;
             v->tail_count = 0;
             v->head_count = 0;
         }
         size_t part = v->left < count ? (size_t)v->left : count;
-        size_t keep = part < peek_size - v->peek_count ? part : peek_size - v->peek_count;
-        memcpy(v->peek + v->peek_count, data, keep);
-        v->peek_count += keep;
-        if (snapshots) keep_tail(v, data, part);
-        bytes += part;
+        if (v->is_compressed) {
+            inflate_part(v, data, part);
+        } else {
+            size_t keep = part < peek_size - v->peek_count ? part : peek_size - v->peek_count;
+            memcpy(v->peek + v->peek_count, data, keep);
+            v->peek_count += keep;
+            if (snapshots) keep_tail(v, data, part);
+            bytes += part;
+        }
         v->left -= part;
         data += part;
         count -= part;
         if (v->left == 0) {
             v->in_payload = 0;
+            if (v->is_compressed) inflate_part(v, (const unsigned char *)"\0\0\377\377", 4);
             record(v, is_first, at);
         }
     }
@@ -246,7 +278,7 @@ int main(int argc, char **argv) {
         case 'q': subprotocol = optarg; break;
         case 'H': hello = optarg; break;
         case 'k': token = optarg; break;
-        case 'z': deflate = 1; break;
+        case 'z': compressed = 1; break;
         case 'r': raw = 1; break;
         case 'w': snapshots = 1; break;
         default: return 64;
@@ -271,6 +303,7 @@ int main(int argc, char **argv) {
             continue;
         }
         viewers[i].fd = fd;
+        if (compressed && inflateInit2(&viewers[i].inflater, -15) != Z_OK) fail("zlib");
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
         epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
     }

@@ -37,8 +37,9 @@ demo: release ## Start a hypivisor and two agents, talk to them, break things, c
 	@Tests/Scripts/install-packages.sh jq
 	@Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$(PI)"
 
+TEST_PACKAGES := jq tmux mandoc man-db cron bash zsh fish python3
 test: packages ## Build and run all tests
-	@Tests/Scripts/install-packages.sh jq tmux mandoc man-db cron bash zsh fish
+	@Tests/Scripts/install-packages.sh $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
 	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD)
 
@@ -53,9 +54,10 @@ fuzz: packages ## Give everything that reads a peer's bytes 10 million damaged i
 	$(SWIFT) build $(FUZZ_FLAGS) --build-tests
 	HYPI_FUZZ_ITERATIONS=$(FUZZ_INPUTS) $(SWIFT) test $(FUZZ_FLAGS) --skip-build --no-parallel --filter FuzzTests
 
-sanitize: packages ## Run the tests under the address sanitizer and the thread sanitizer
-	@Tests/Scripts/check-addresses.sh
-	@Tests/Scripts/check-threads.sh
+sanitize: packages ## Run all tests under the address sanitizer and the thread sanitizer
+	@Tests/Scripts/install-packages.sh $(TEST_PACKAGES)
+	@Tests/Scripts/sanitize.sh address
+	@Tests/Scripts/sanitize.sh thread
 
 lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq

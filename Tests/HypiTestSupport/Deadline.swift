@@ -9,7 +9,8 @@ public struct DeadlinePassed: Error, CustomStringConvertible {
     }
 }
 
-/// Runs `body` and gives up after a time; a test never waits for ever, and never longer than it must.
+/// Runs `body` and gives up after a time, times ``Effort/patience``; a test never waits for ever, and never longer than
+/// it must.
 public func within<Value: Sendable>(
     _ limit: Duration, _ what: @autoclosure @escaping @Sendable () -> String,
     _ body: @escaping @Sendable () async throws -> Value
@@ -17,7 +18,7 @@ public func within<Value: Sendable>(
     try await withThrowingTaskGroup(of: Value.self) { tasks in
         tasks.addTask { try await body() }
         tasks.addTask {
-            try await Task.sleep(for: limit)
+            try await Task.sleep(for: limit * Effort.patience)
             throw DeadlinePassed("not within \(limit): \(what())")
         }
         defer { tasks.cancelAll() }

@@ -43,12 +43,10 @@ public final class Fixture: Sendable {
 
     /// The environment of this home: as cron would give it, and the built executables first in `PATH`.
     public var environment: [String: String] {
-        let fresh = [
+        [
             "HOME": home, "PATH": Self.executables + ":/usr/bin:/bin",
             "HYPI_PI": Self.executable("pi-demo") + " --rate 0",
         ]
-        // Where a sanitizer writes what it finds in the programs is the business of who runs the tests.
-        return fresh.merging(ProcessInfo.processInfo.environment.filter { $0.key == "TSAN_OPTIONS" }) { $1 }
     }
 
     /// Makes a folder in the home.

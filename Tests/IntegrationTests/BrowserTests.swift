@@ -9,7 +9,7 @@ import Testing
 ///
 /// The page comes from another origin, asks for whatever a script can ask for, and writes down what it got.
 @Suite(
-    "A browser", .serialized, .timeLimit(.minutes(5)),
+    "A browser", .serialized, .timeLimit(.minutes(5 * Effort.patience)),
     .enabled(if: Browser.isAvailable, "needs chromium and python3 ('make browser-test' installs them)"))
 struct BrowserTests {
     private enum Server: String, Sendable, CaseIterable { case hypivisor, agent }

@@ -82,7 +82,7 @@ final class ChatScreen: Sendable {
     func wait(
         _ what: String, timeout: Duration = .seconds(8), until isFulfilled: @Sendable ([String]) -> Bool
     ) async throws -> [String] {
-        let deadline = ContinuousClock.now + timeout
+        let deadline = ContinuousClock.now + timeout * Effort.patience
         while true {
             let rows = try await rows()
             if isFulfilled(rows) { return rows }
@@ -151,7 +151,7 @@ extension ChatScreen {
     @discardableResult
     func ask(_ text: String) async throws -> [String] {
         try await enter(text)
-        let deadline = ContinuousClock.now + .seconds(8)
+        let deadline = ContinuousClock.now + .seconds(8) * Effort.patience
         // On a small screen it has scrolled away before anybody looks.
         while try await !everything().contains("\n› " + text.prefix(12)) {
             guard ContinuousClock.now < deadline else { throw DeadlinePassed("the prompt '\(text)'") }

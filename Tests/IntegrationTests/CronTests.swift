@@ -21,7 +21,7 @@ private enum PrivateCron {
 
 /// The crontab line of the README, run by Debian's cron.
 @Suite(
-    "cron", .serialized, .timeLimit(.minutes(5)),
+    "cron", .serialized, .timeLimit(.minutes(5 * Effort.patience)),
     .enabled(if: PrivateCron.isPossible, "needs Linux, root, 'cron' and 'unshare -m' that may make namespaces"))
 struct CronTests {
     /// The line as the README has it, due at every minute, with our programs and our home.

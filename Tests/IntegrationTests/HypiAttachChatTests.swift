@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 @Suite(
-    "hypi-attach on a terminal", .timeLimit(.minutes(2)), .serialized,
+    "hypi-attach on a terminal", .timeLimit(.minutes(2 * Effort.patience)), .serialized,
     .enabled(if: ChatScreen.isAvailable, "tmux is not installed (apt-get install tmux)"))
 struct HypiAttachChatTests {
     @Test("a conversation: header, prompt, streamed answer, tools as one line, the line below")

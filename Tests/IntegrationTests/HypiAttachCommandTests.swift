@@ -4,7 +4,7 @@ import HypiWire
 import Testing
 
 @Suite(
-    "hypi-attach's slash commands", .timeLimit(.minutes(2)), .serialized,
+    "hypi-attach's slash commands", .timeLimit(.minutes(2 * Effort.patience)), .serialized,
     .enabled(if: ChatScreen.isAvailable, "tmux is not installed (apt-get install tmux)"))
 struct HypiAttachCommandTests {
     @Test("/edit writes the line in $VISUAL or $EDITOR, in a private file in TMPDIR that is gone afterwards")

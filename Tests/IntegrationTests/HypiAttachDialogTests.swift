@@ -3,7 +3,7 @@ import HypiTestSupport
 import Testing
 
 @Suite(
-    "hypi-attach's dialogs", .timeLimit(.minutes(2)), .serialized,
+    "hypi-attach's dialogs", .timeLimit(.minutes(2 * Effort.patience)), .serialized,
     .enabled(if: ChatScreen.isAvailable, "tmux is not installed (apt-get install tmux)"))
 struct HypiAttachDialogTests {
     @Test("chosen by arrow and number, yes and no, text; gone when answered elsewhere")

@@ -3,7 +3,7 @@ import HypiTestSupport
 import HypiWire
 import Testing
 
-@Suite("hypi-attach when a script gives up", .timeLimit(.minutes(2)))
+@Suite("hypi-attach when a script gives up", .timeLimit(.minutes(2 * Effort.patience)))
 struct HypiAttachFilterTests {
     private func with(_ body: (Fixture, TestProcess, String) async throws -> Void) async throws {
         let fixture = try Fixture()
@@ -67,7 +67,7 @@ struct HypiAttachFilterTests {
 }
 
 @Suite(
-    "hypi-attach chooses an agent on a terminal", .timeLimit(.minutes(2)), .serialized,
+    "hypi-attach chooses an agent on a terminal", .timeLimit(.minutes(2 * Effort.patience)), .serialized,
     .enabled(if: ChatScreen.isAvailable, "tmux is not installed (apt-get install tmux)"))
 struct HypiAttachChoiceTests {
     private func with(_ folders: [String], _ body: (ChatScreen, [String]) async throws -> Void) async throws {

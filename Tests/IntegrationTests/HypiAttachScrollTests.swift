@@ -3,7 +3,7 @@ import HypiTestSupport
 import Testing
 
 @Suite(
-    "hypi-attach's text on the screen", .timeLimit(.minutes(2)), .serialized,
+    "hypi-attach's text on the screen", .timeLimit(.minutes(2 * Effort.patience)), .serialized,
     .enabled(if: ChatScreen.isAvailable, "tmux is not installed (apt-get install tmux)"))
 struct HypiAttachScrollTests {
     @Test(
@@ -15,7 +15,7 @@ struct HypiAttachScrollTests {
             try await screen.wait("the line") { $0.last == ">" }
             try await screen.enter("/long 3000")
             // What the screen has no room for is in the scrollback long before the end.
-            let deadline = ContinuousClock.now + .seconds(8)
+            let deadline = ContinuousClock.now + .seconds(8) * Effort.patience
             while true {
                 let (shown, all) = (try await screen.rows(), try await screen.everything())
                 let isWorking = shown.contains { $0.contains(" working") || $0.hasPrefix("sending") }

@@ -4,7 +4,7 @@ import HypiWire
 import NIOCore
 import Testing
 
-@Suite("hypi-attach in scripts", .timeLimit(.minutes(2)))
+@Suite("hypi-attach in scripts", .timeLimit(.minutes(2 * Effort.patience)))
 struct HypiAttachTests {
     /// Starts an agent and runs hypi-attach beside it.
     private func with(

@@ -4,7 +4,7 @@ import HypiWire
 import Testing
 
 /// What becomes of a program when its output does: the reader leaves, the disk is full, somebody presses Ctrl-C.
-@Suite("Ends of output", .serialized, .timeLimit(.minutes(5)))
+@Suite("Ends of output", .serialized, .timeLimit(.minutes(5 * Effort.patience)))
 struct OutputEndTests {
     /// Everything the lines below need: a hypivisor, agents in `a` and `b`, folders `c` and `d` without one.
     private func withAgents(_ body: (Fixture) async throws -> Void) async throws {

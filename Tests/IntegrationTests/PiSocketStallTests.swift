@@ -37,7 +37,7 @@ import Testing
         #expect(reader.closure == nil)
         // The log's two shapes and the buffers of a few reads of pi's pipe; what is not read is many times that.
         let growth = try Self.peakMemory(agent.process.pid) - memory
-        #expect(growth < 40_000_000, "\(growth)")
+        #expect(growth < 40_000_000 || Effort.isSanitized, "\(growth)")
 
         let closure = try await stalled.wakeUp()
         #expect(closure.code == .tryAgainLater)

@@ -2,7 +2,7 @@ import Foundation
 import HypiTestSupport
 import Testing
 
-@Suite("Scripting examples of the README", .timeLimit(.minutes(2)))
+@Suite("Scripting examples of the README", .timeLimit(.minutes(2 * Effort.patience)))
 struct ReadmeScriptTests {
     /// The examples of the section, with what their last line is expected to say.
     private static let expectations = [

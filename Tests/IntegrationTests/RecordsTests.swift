@@ -4,7 +4,7 @@ import HypiWire
 import Testing
 
 /// Everything that any program prints for another program is a record with a schema (specs/schemas).
-@Suite("Records", .serialized, .timeLimit(.minutes(5)))
+@Suite("Records", .serialized, .timeLimit(.minutes(5 * Effort.patience)))
 struct RecordsTests {
     private let fixture: Fixture
 

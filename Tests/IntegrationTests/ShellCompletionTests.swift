@@ -4,7 +4,7 @@ import HypiWire
 import Testing
 
 /// Completion as a person meets it: interactive shells on a terminal, a running hypivisor, the tab key.
-@Suite("Completion in shells", .serialized, .timeLimit(.minutes(5)))
+@Suite("Completion in shells", .serialized, .timeLimit(.minutes(5 * Effort.patience)))
 struct ShellCompletionTests {
     enum Shell: String, CaseIterable, Sendable {
         case bash

@@ -214,8 +214,9 @@ extension Chat {
         let saved = editor.text
         editor.pause()
         renderer.beginAnew()
-        // SIGSTOP and not the signal's own default: ours is caught, and the shell sees the same.
-        kill(getpid(), SIGSTOP)
+        // SIGSTOP and not the signal's own default: ours is caught, and the shell sees the same. To this very thread: one
+        // sent to the process may stop another thread first, and we would draw over what the shell writes.
+        raise(SIGSTOP)
         editor.start()
         editor.text = saved
         // The window may have changed meanwhile.

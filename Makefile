@@ -22,7 +22,7 @@ ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all release demo test browser-test fuzz sanitize lint completions screens bench bench-quick install uninstall clean help packages
+.PHONY: all release demo test browser-test interop fuzz sanitize autobahn lint completions screens bench bench-quick install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -58,6 +58,12 @@ sanitize: packages ## Run all tests under the address sanitizer and the thread s
 	@Tests/Scripts/install-packages.sh $(TEST_PACKAGES)
 	@Tests/Scripts/sanitize.sh address
 	@Tests/Scripts/sanitize.sh thread
+
+autobahn: packages ## Run Autobahn's WebSocket test suite against all that HypiNet can be (WSTEST='python2.7 -m ...')
+	@test -n "$(WSTEST)" || { echo "make autobahn: set WSTEST to what starts wstest of autobahntestsuite" >&2; exit 1; }
+	@Tests/Scripts/install-packages.sh jq
+	$(SWIFT) build --scratch-path $(BUILD)
+	@Tests/Scripts/autobahn.sh "$$($(SWIFT) build --scratch-path $(BUILD) --show-bin-path)" "$(WSTEST)"
 
 lint: ## Check format, documentation comments and the arrows between targets
 	@Tests/Scripts/install-packages.sh jq

@@ -117,7 +117,7 @@ let package = Package(
             dependencies: ["CTerminal", "HypiNet", "HypiWire", nioConcurrency, nioCore, nioPosix],
             path: "Tests/HypiTestSupport", swiftSettings: strict),
         .executableTarget(
-            name: "ws-echo", dependencies: ["HypiNet", "HypiWire", argumentParser, nioCore, nioPosix],
+            name: "ws-echo", dependencies: ["HypiNet", "HypiTool", "HypiWire", argumentParser, nioCore, nioPosix],
             path: "Tests/Support/ws-echo", swiftSettings: strict),
         .executableTarget(
             name: "bench-client", path: "Tests/Support/bench-client", linkerSettings: [.linkedLibrary("z")]),

@@ -1,86 +1,82 @@
 import ArgumentParser
 import HypiNet
+import HypiTool
 import HypiWire
 import NIOCore
 import NIOPosix
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// Echoes through HypiNet exactly as the product uses it, for conformance suites and independent peers.
+///
+/// - `server` and `client` stand at either end of a connection;
+/// - `cases` is what Autobahn's fuzzing server tests;
+/// - `agent` stands behind a hypivisor, whose relay is then what is tested.
 @main
 struct WebSocketEcho: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ws-echo", abstract: "Echo WebSocket messages, as a server or as a client.",
-        subcommands: [Server.self, Client.self])
+        commandName: "ws-echo", abstract: "Echo WebSocket messages, as a server, as a client or as an agent.",
+        subcommands: [Server.self, Client.self, Cases.self, Agent.self])
 
     /// `ws-echo server`: prints its URL and echoes until it is ended.
     struct Server: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Listen on loopback and echo.")
 
-        @Option(help: "The port; 0 lets the system choose.")
-        var port = 0
+        @Option(help: "The port; 0 lets the system choose.") var port = 0
 
         func run() async throws {
-            let configuration = WebSocketServer.Configuration(
-                host: "127.0.0.1", port: port, policy: HandshakePolicy(token: nil, machine: "localhost"))
-            let server = try await WebSocketServer.start(
-                configuration, on: MultiThreadedEventLoopGroup.singleton
-            ) { _ in
-                .webSocket { _, _ in Echo() }
+            try await ToolRun.run("ws-echo server") {
+                let server = try await WebSocketEcho.listen(port: port, token: nil)
+                try StandardOutput.write(record: ["url": .string("ws://127.0.0.1:\(server.port)/")])
+                return try await WebSocketEcho.stay()
             }
-            writeRecord(["url": .string("ws://127.0.0.1:\(server.port)/")])
-            try await Task.sleep(for: .seconds(Int64.max / 2_000_000_000))
         }
     }
 
     /// `ws-echo client URL`: echoes what the server sends until the server closes.
     struct Client: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Connect and echo.")
+        static let configuration = CommandConfiguration(abstract: "Connect, echo, and print how it was closed.")
 
-        @Argument(help: "A ws:// URL.")
-        var url: String
+        @Argument(help: "A ws:// URL.") var url: String
 
         func run() async throws {
-            guard let url = WebSocketURL(url) else { throw ValidationError("not a ws:// URL: \(self.url)") }
-            let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-            let ended = eventLoop.makePromise(of: Closure.self)
-            let connected = WebSocketClient.connect(to: url, on: eventLoop) { Echo(ended: ended) }
-            connected.whenFailure { ended.fail($0) }
-            let closure = try await ended.futureResult.get()
-            writeRecord(["code": .int(closure.code.rawValue), "reason": .string(closure.reason)])
+            try await ToolRun.run("ws-echo client") {
+                let closure = try await WebSocketEcho.echo(try WebSocketEcho.parse(url))
+                try StandardOutput.write(
+                    record: ["code": .int(closure.code.rawValue), "reason": .string(closure.reason)])
+                return .success
+            }
         }
     }
-}
 
-/// Writes one record to stdout at once: whoever waits for it reads a pipe, which `print` would fill first.
-private func writeRecord(_ object: JSONObject) {
-    let bytes = JSON.object(object).record
-    _ = write(STDOUT_FILENO, bytes, bytes.count)
-}
-
-/// Sends every message back as it came.
-final class Echo: WebSocketEndpoint {
-    private var socket: WebSocket?
-    private let ended: EventLoopPromise<Closure>?
-
-    init(ended: EventLoopPromise<Closure>? = nil) {
-        self.ended = ended
+    static func parse(_ text: String) throws(Failure) -> WebSocketURL {
+        guard let url = WebSocketURL(text) else { throw Failure(.usage, "not a ws:// URL: \(text)") }
+        return url
     }
 
-    func opened(_ socket: WebSocket) {
-        self.socket = socket
+    /// A server on loopback whose every path echoes.
+    static func listen(port: Int, token: Token?) async throws -> WebSocketServer {
+        let configuration = WebSocketServer.Configuration(
+            host: "127.0.0.1", port: port, policy: HandshakePolicy(token: token, machine: "localhost"))
+        return try await WebSocketServer.start(configuration, on: MultiThreadedEventLoopGroup.singleton) { _ in
+            .webSocket(options: .init(outboxLimit: nil)) { _, _ in Echo() }
+        }
     }
 
-    func received(_ message: Message) {
-        socket?.send(message: message.payload, opcode: message.isText ? .text : .binary)
+    /// One connection as a client, until it is over.
+    static func echo(_ url: WebSocketURL) async throws -> Closure {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let ended = eventLoop.makePromise(of: Closure.self)
+        let options = WebSocketClient.Options(
+            socket: .init(messageLimit: Limits.serverMessageBytes, outboxLimit: nil))
+        let connected = WebSocketClient.connect(to: url, options: options, on: eventLoop) { Echo(ended: ended) }
+        connected.whenFailure { ended.fail($0) }
+        return try await ended.futureResult.get()
     }
 
-    func closed(_ closure: Closure) {
-        socket = nil
-        ended?.succeed(closure)
+    /// Waits for the signal that ends the program.
+    static func stay() async throws -> ExitStatus {
+        let (never, sink) = AsyncStream.makeStream(of: Never.self)
+        for await _ in never {}
+        sink.finish()
+        return .success
     }
 }

@@ -48,6 +48,13 @@ browser-test: packages ## Put a real browser with a hostile page in front of hyp
 	$(SWIFT) build --build-tests --scratch-path $(BUILD)
 	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD) --filter BrowserTests
 
+# A package of its own: swift-nio-ssl, which it compares with, is none of the programs' dependencies.
+INTEROP := --package-path Tests/Interop --scratch-path $(BUILD)-interop
+interop: packages ## Hold our TLS and WebSocket against swift-nio-ssl and Python's websockets (which it installs)
+	@Tests/Scripts/install-packages.sh openssl python3
+	@Tests/Interop/install-websockets.sh "$(BUILD)/venv"
+	HYPI_INTEROP_PYTHON="$(abspath $(BUILD))/venv/bin/python3" $(SWIFT) test $(INTEROP) --no-parallel
+
 FUZZ_INPUTS ?= 10000000
 FUZZ_FLAGS := -c release --scratch-path $(BUILD)-fuzz -Xswiftc -enable-testing
 fuzz: packages ## Give everything that reads a peer's bytes 10 million damaged inputs (FUZZ_INPUTS=n)

@@ -61,6 +61,8 @@ let package = Package(
         .executable(name: "hypi-spawn", targets: ["hypi-spawn"]),
         .executable(name: "hypi-dirs", targets: ["hypi-dirs"]),
         .executable(name: "pi-demo", targets: ["pi-demo"]),
+        // For Tests/Interop alone, which puts our TLS beside another one.
+        .library(name: "HypiInterop", targets: ["HypiNet", "HypiTestSupport"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -114,7 +116,7 @@ let package = Package(
         .target(name: "CTerminal", path: "Tests/CTerminal"),
         .target(
             name: "HypiTestSupport",
-            dependencies: ["CTerminal", "HypiNet", "HypiWire", nioConcurrency, nioCore, nioPosix],
+            dependencies: ["CTerminal", "HypiNet", "HypiWire", nioConcurrency, nioCore, nioEmbedded, nioPosix],
             path: "Tests/HypiTestSupport", swiftSettings: strict),
         .executableTarget(
             name: "ws-echo", dependencies: ["HypiNet", "HypiTool", "HypiWire", argumentParser, nioCore, nioPosix],

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 
 status=0
 for table in specs/requirements.md specs/faults.md specs/threat-model.md; do
-    rows=$(grep -E '^\| [A-Z]+-[A-Z0-9]+ \|' "$table")
+    rows=$(grep -E '^\| [A-Z]+(-[A-Z0-9]+)+ \|' "$table")
     for name in $(echo "$rows" | awk -F'|' '{ print $(NF - 1) }' | tr -d ','); do
         if [ ! -f "Tests/$name.swift" ]; then
             echo "check-requirements: $table names Tests/$name.swift, which is not there" >&2

@@ -62,9 +62,14 @@ struct Relay: Sendable {
             case .tunnel(let end): return end.map(found).hop(to: eventLoop)
             case .dial(let host, let port, let pin, let isVersion1):
                 var url = self.url(host, port, query, isVersion1: isVersion1)
-                url.isSecure = pin != nil
-                let trust = TLSTrust(pin: pin.flatMap { TLSPin($0) })
-                return self.dial(url, offers, trust, on: eventLoop, found)
+                guard let pin else { return self.dial(url, offers, TLSTrust(), on: eventLoop, found) }
+                // What is no pin must not end as trust in whatever the system trusts.
+                guard let parsed = TLSPin(pin) else {
+                    let fault = RegistryFault(.unreachable, "its tls_pin is not a SHA-256 fingerprint")
+                    return eventLoop.makeFailedFuture(fault)
+                }
+                url.isSecure = true
+                return self.dial(url, offers, TLSTrust(pin: parsed), on: eventLoop, found)
             }
         }
     }

@@ -157,11 +157,13 @@ struct FakeAgent: Sendable {
     /// What was asked for with each.
     let requests: Inbox<HandshakeRequest>
 
-    static func start(token: Token?) async throws -> FakeAgent {
+    static func start(token: Token?, certificate: TLSCertificate? = nil) async throws -> FakeAgent {
         let connections = Inbox<FramePeer.Handle>()
         let requests = Inbox<HandshakeRequest>()
         let server = try await WebSocketServer.start(
-            .init(host: "127.0.0.1", port: 0, policy: HandshakePolicy(token: token, machine: "desk")),
+            .init(
+                host: "127.0.0.1", port: 0, policy: HandshakePolicy(token: token, machine: "desk"),
+                certificate: certificate),
             on: MultiThreadedEventLoopGroup.singleton
         ) { request in
             let subprotocol = request.subprotocols.contains("pi-server.v1") ? "pi-server.v1" : nil

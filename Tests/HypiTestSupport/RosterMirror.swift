@@ -6,8 +6,8 @@ public final class RosterMirror: Sendable {
     private let viewer: Viewer
 
     /// Connects to a registry.
-    public init(_ url: WebSocketURL, token: Token?) async throws {
-        viewer = try await Viewer(url, token: token)
+    public init(_ url: WebSocketURL, token: Token?, trust: TLSTrust = TLSTrust()) async throws {
+        viewer = try await Viewer(url, token: token, trust: trust)
     }
 
     /// Waits until the roster satisfies a predicate.

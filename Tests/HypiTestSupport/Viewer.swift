@@ -42,10 +42,12 @@ public final class Viewer: Sendable {
 
     /// Connects; with a `hello` in the session dialect, else in the viewport dialect.
     public init(
-        _ url: WebSocketURL, token: Token?, hello: JSONObject? = nil, subprotocols: [String] = []
+        _ url: WebSocketURL, token: Token?, hello: JSONObject? = nil, subprotocols: [String] = [],
+        trust: TLSTrust = TLSTrust()
     ) async throws {
         let options = WebSocketClient.Options(
-            token: token, subprotocols: subprotocols, socket: .init(messageLimit: Limits.serverMessageBytes))
+            token: token, subprotocols: subprotocols, trust: trust,
+            socket: .init(messageLimit: Limits.serverMessageBytes))
         stream = try await MessageStream.connect(
             to: url, options: options, on: MultiThreadedEventLoopGroup.singleton)
         state = NIOLockedValueBox(State())

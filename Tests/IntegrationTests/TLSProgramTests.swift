@@ -228,4 +228,32 @@ import Testing
         let result = try await process.finish(timeout: .seconds(120))
         #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
     }
+
+    @Test("handshakes of s_time, as many as it can make, leave no memory behind in a hypivisor")
+    func handshakes() async throws {
+        let (fixture, made) = (try Fixture(), try TestCertificates())
+        defer {
+            fixture.cleanUp()
+            made.cleanUp()
+        }
+        let pair = try made.issue("server")
+        let (process, url) = try await fixture.startHypivisor([
+            "--port", "0", "--tls-cert", pair.certificate, "--tls-key", pair.key,
+        ])
+        func connect(seconds: Int) throws -> Int {
+            let text = try made.openssl([
+                "s_time", "-connect", url.authority, "-CAfile", made.authority, "-new", "-time", "\(seconds)",
+            ])
+            let line = text.split(separator: "\n").last { $0.contains(" real seconds") } ?? ""
+            return line.split(separator: " ").first.flatMap { Int($0) } ?? 0
+        }
+        _ = try connect(seconds: 2)
+        let before = ResidentMemory.bytes(of: process.pid)
+        // 100 seconds make 50,000 on a small machine.
+        let count = try connect(seconds: Effort.number("HYPI_TLS_SECONDS", default: 3))
+        let growth = ResidentMemory.bytes(of: process.pid) - before
+        #expect(count > 0 && growth < 4 << 20, "\(growth) bytes more after \(count) handshakes")
+        let listed = try await fixture.run("hypi-ls")
+        #expect(listed.exit == .status(0), "\(listed.errors)")
+    }
 }

@@ -26,6 +26,15 @@ let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
+#if os(Linux)
+    // Headers alone, which lie where every compiler looks: who needs TLS loads the library (COpenSSLLoader).
+    let openSSL: String? = nil
+    let openSSLOfTests: [LinkerSetting] = [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
+#else
+    let openSSL: String? = "openssl"
+    let openSSLOfTests: [LinkerSetting] = []
+#endif
+
 /// A library below the executables, with the settings every one of them shares.
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -46,8 +55,8 @@ let startsFast: [LinkerSetting] = [
 ]
 
 /// A test bundle over one library.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], linker: [LinkerSetting] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: linker)
 }
 
 let package = Package(
@@ -75,7 +84,8 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(
-            name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+            name: "COpenSSL", pkgConfig: openSSL, providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .target(name: "COpenSSLLoader", dependencies: ["COpenSSL"]),
         // Without pkg-config: readline.pc carries -D flags that SwiftPM warns of at every build. The module map links.
         .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"]), .brew(["readline"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -85,7 +95,8 @@ let package = Package(
         library(
             "HypiNet",
             [
-                "COpenSSL", "CZlib", "HypiWire", collections, logging, nioConcurrency, nioCore, nioHTTP, nioPosix,
+                "COpenSSL", "COpenSSLLoader", "CZlib", "HypiWire", collections, logging, nioConcurrency, nioCore,
+                nioHTTP, nioPosix,
                 nioWebSocket,
             ]),
         library(
@@ -131,7 +142,7 @@ let package = Package(
             [
                 "COpenSSL", "CZlib", "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore,
                 nioEmbedded, nioHTTP, nioPosix,
-            ]),
+            ], linker: openSSLOfTests),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(

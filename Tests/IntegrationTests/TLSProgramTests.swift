@@ -45,6 +45,20 @@ import Testing
         #expect(try await process.waitForExit() == .status(0))
     }
 
+    #if os(Linux)
+        @Test("a program loads OpenSSL when it needs TLS, and not before") func loadsLate() async throws {
+            let fixture = try Fixture()
+            defer { fixture.cleanUp() }
+            for (options, isLoaded) in [([], false), (["--tls-self-signed"], true)] {
+                let (process, _) = try await fixture.startHypivisor(["--port", "0"] + options)
+                let maps = try String(contentsOfFile: "/proc/\(process.pid)/maps", encoding: .utf8)
+                #expect(maps.contains("libssl") == isLoaded)
+                kill(process.pid, SIGTERM)
+                #expect(try await process.waitForExit() == .status(0))
+            }
+        }
+    #endif
+
     private func others(
         _ stranger: Fixture, _ url: WebSocketURL, _ pin: String, _ token: Token, _ certificate: String
     ) async throws {

@@ -6,7 +6,8 @@ swift=${1:-swift}
 allowed="
 HypiWire:
 PiAdapter: HypiWire
-HypiNet: COpenSSL CZlib HypiWire
+COpenSSLLoader: COpenSSL
+HypiNet: COpenSSL COpenSSLLoader CZlib HypiWire
 HypiTool: CPlatform HypiNet HypiWire
 HypivisorCore: CPlatform HypiNet HypiWire
 PiSocketCore: CPlatform HypiNet HypiWire PiAdapter

@@ -19,6 +19,7 @@ public struct SelfSigned: Sendable {
     ///   common name.
     /// - Throws: ``TLSError/failed(reason:)``.
     public init(names: [String]) throws(TLSError) {
+        try OpenSSL.load()
         ERR_clear_error()
         guard let key = hypi_tls_new_key(), let certificate = X509_new() else { throw .lastFailure() }
         defer {

@@ -18,8 +18,10 @@ final class TLSConfiguration: @unchecked Sendable {
     /// - Parameters:
     ///   - certificateFile: PEM: the certificate, then those between it and its authority.
     ///   - keyFile: PEM: its key, without a passphrase.
-    /// - Throws: ``TLSError/unusable(file:reason:)`` or ``TLSError/mismatch(certificate:key:)``.
+    /// - Throws: ``TLSError/unusable(file:reason:)``, ``TLSError/mismatch(certificate:key:)`` or
+    ///   ``TLSError/failed(reason:)``.
     init(certificateFile: String, keyFile: String) throws(TLSError) {
+        try OpenSSL.load()
         role = .server
         pinned = nil
         context = try Self.newContext(TLS_server_method())
@@ -35,8 +37,9 @@ final class TLSConfiguration: @unchecked Sendable {
     /// A client's rules.
     ///
     /// - Parameter trust: Whom to believe.
-    /// - Throws: ``TLSError/unusable(file:reason:)``.
+    /// - Throws: ``TLSError/unusable(file:reason:)`` or ``TLSError/failed(reason:)``.
     init(_ trust: TLSTrust) throws(TLSError) {
+        try OpenSSL.load()
         role = .client
         pin = trust.pin
         context = try Self.newContext(TLS_client_method())

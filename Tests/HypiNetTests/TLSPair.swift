@@ -1,5 +1,6 @@
 import Foundation
 @testable import HypiNet
+import HypiTestSupport
 import NIOCore
 import NIOEmbedded
 
@@ -111,6 +112,15 @@ final class ChannelPair {
     func finish() {
         _ = try? server.finish(acceptAlreadyClosed: true)
         _ = try? client.finish(acceptAlreadyClosed: true)
+    }
+}
+
+extension MemoryLink {
+    /// Connects a server of these rules with a client that believes it.
+    convenience init(_ rules: TLSRules, keepsHalf: Bool = false) throws {
+        try self.init(
+            server: [TLSHandler(try TLSSession(rules.server))],
+            client: [TLSHandler(try TLSSession(rules.client, host: "localhost"))], keepsHalf: keepsHalf)
     }
 }
 

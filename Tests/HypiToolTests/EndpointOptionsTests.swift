@@ -96,7 +96,7 @@ struct EndpointOptionsTests {
             #expect(try trust([], all) == TLSTrust(authorityFile: "/env.pem", pin: TLSPin(Self.pins[1])))
             let config = TLSTrust(authorityFile: "/config.pem", pin: TLSPin(Self.pins[2]))
             #expect(try trust([], ["HOME": home]) == config)
-            try "colour = red".write(toFile: home + "/.config/hyper-pi/config", atomically: true, encoding: .utf8)
+            try "no-color = yes".write(toFile: home + "/.config/hyper-pi/config", atomically: true, encoding: .utf8)
             #expect(try trust([], ["HOME": home]) == TLSTrust(pin: TLSPin(Self.pins[3])))
         }
     }

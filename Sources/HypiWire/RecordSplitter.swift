@@ -1,10 +1,16 @@
 public import NIOCore
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Cuts a byte stream into LF-delimited records, whatever way the stream was cut before.
 ///
 /// LF is the only delimiter: U+2028 and U+2029 are data, a final CR is stripped (pi's `docs/rpc.md`, "Framing"). Bytes
 /// are looked at once: a record that arrives in a thousand pieces costs no more than one that arrives whole. Records
-/// share the storage they arrived in.
+/// share the storage they arrived in; only one that arrived in several pieces is copied.
 public struct RecordSplitter {
     /// What the splitter found next.
     public enum Output: Equatable, Sendable {
@@ -15,9 +21,10 @@ public struct RecordSplitter {
     }
 
     private let limit: Int
-    private var pending = ByteBuffer()
-    /// Bytes of `pending` that are known to hold no LF.
-    private var scanned = 0
+    /// The beginning of a record whose LF has not come; a copy, so that the piece it came in is free for the next one.
+    private var head = ByteBuffer()
+    /// What arrived last, as far as it is not used yet.
+    private var rest = ByteBuffer()
     /// Bytes dropped so far of a record that is too long; `nil` while none is being dropped.
     private var dropped: Int?
 
@@ -28,65 +35,72 @@ public struct RecordSplitter {
 
     /// Takes the next piece of the stream.
     public mutating func append(_ bytes: ByteBuffer) {
-        if pending.readableBytes == 0 { scanned = 0 }
-        pending.gather(bytes)
+        rest.gather(bytes)
     }
 
     /// The next complete record, or `nil` until more bytes arrive.
     public mutating func next() -> Output? {
         guard let length = lengthToNewline() else {
-            dropIfOversized()
+            keepRest()
             return nil
         }
-        var record = pending.readSlice(length: length) ?? ByteBuffer()
-        pending.moveReaderIndex(forwardBy: 1)
-        scanned = 0
+        var record = rest.readSlice(length: length) ?? ByteBuffer()
+        rest.moveReaderIndex(forwardBy: 1)
         if let dropped {
             self.dropped = nil
             return .oversized(byteCount: dropped + length)
         }
-        guard length <= limit else { return .oversized(byteCount: length) }
+        if head.readableBytes > 0 {
+            head.writeImmutableBuffer(record)
+            record = head
+            head = ByteBuffer()
+        }
+        guard record.readableBytes <= limit else { return .oversized(byteCount: record.readableBytes) }
         record.stripFinalCarriageReturn()
         return .record(record)
     }
 
-    /// The beginning of a record whose end has not come; `nil` where there is none, or it is too long already.
+    /// The beginning of a record whose end has not come, once ``next()`` has found no more; `nil` where there is none, or
+    /// it is too long already.
     public var unfinished: ByteBuffer? {
-        dropped == nil && pending.readableBytes > 0 ? pending : nil
+        dropped == nil && head.readableBytes > 0 ? head : nil
     }
 
     /// Forgets that beginning: who calls this takes the record, up to and including its LF, elsewhere.
     public mutating func forgetUnfinished() {
-        pending = ByteBuffer()
-        scanned = 0
+        head = ByteBuffer()
     }
 
     /// What is left when the stream ends: a last record without LF, or `nil`.
     public mutating func finish() -> Output? {
+        keepRest()
         defer {
-            pending = ByteBuffer()
-            scanned = 0
+            head = ByteBuffer()
             dropped = nil
         }
-        if let dropped { return .oversized(byteCount: dropped + pending.readableBytes) }
-        guard pending.readableBytes > 0 else { return nil }
-        pending.stripFinalCarriageReturn()
-        return .record(pending)
+        if let dropped { return .oversized(byteCount: dropped) }
+        guard head.readableBytes > 0 else { return nil }
+        head.stripFinalCarriageReturn()
+        return .record(head)
     }
 
-    private mutating func lengthToNewline() -> Int? {
-        // A view's firstIndex(of:) is memchr.
-        let unscanned = pending.readableBytesView[(pending.readerIndex + scanned)...]
-        let found = unscanned.firstIndex(of: UInt8(ascii: "\n")).map { $0 - pending.readerIndex }
-        if found == nil { scanned = pending.readableBytes }
-        return found
+    private func lengthToNewline() -> Int? {
+        rest.withUnsafeReadableBytes { bytes in
+            guard let start = bytes.baseAddress, let end = memchr(start, CInt(UInt8(ascii: "\n")), bytes.count)
+            else { return nil }
+            return UnsafeRawPointer(end) - start
+        }
     }
 
-    private mutating func dropIfOversized() {
-        guard dropped != nil || pending.readableBytes > limit + 1 else { return }
-        dropped = (dropped ?? 0) + pending.readableBytes
-        pending = ByteBuffer()
-        scanned = 0
+    /// What has no LF is the beginning of a record, or goes with one that is too long.
+    private mutating func keepRest() {
+        if dropped != nil || head.readableBytes + rest.readableBytes > limit + 1 {
+            dropped = (dropped ?? 0) + head.readableBytes + rest.readableBytes
+            head = ByteBuffer()
+        } else {
+            head.writeImmutableBuffer(rest)
+        }
+        rest = ByteBuffer()
     }
 }
 

@@ -38,6 +38,26 @@ struct JSONTests {
         #expect(!Array(text.utf8).withUnsafeBytes(JSONValidator.isValue))
     }
 
+    @Test("the end of a string is found at every place, and what may not stand in one, too")
+    func placesInStrings() {
+        for length in 0..<40 {
+            for place in 0...length {
+                func isString(_ middle: [UInt8]) -> Bool {
+                    let before = [UInt8](repeating: UInt8(ascii: "x"), count: place)
+                    let after = [UInt8](repeating: UInt8(ascii: "~"), count: length - place)
+                    return (Array("[\"".utf8) + before + middle + after + Array("\", 1]".utf8))
+                        .withUnsafeBytes(JSONValidator.isValue)
+                }
+                for good in ["", "\\\"", "\\n", "\u{7F}", "é", "\u{1F600}", " ", "!", "]"] {
+                    #expect(isString(Array(good.utf8)), "\(good) at \(place) of \(length)")
+                }
+                for bad: [UInt8] in [[0x22], [0x1F], [0], [0x0A], [0x80], [0xFF], [0xC3], [0x5C, 0x78]] {
+                    #expect(!isString(bad), "\(bad) at \(place) of \(length)")
+                }
+            }
+        }
+    }
+
     @Test("the validator has no limit of depth and no stack to overflow")
     func validatorDepth() {
         let opening = [UInt8](repeating: UInt8(ascii: "["), count: 100_000)

@@ -43,4 +43,25 @@ struct RecordSplitterTests {
         #expect(split([stream], limit: 20) == expected)
         #expect(split(stream.map { [$0] }, limit: 20) == expected)
     }
+
+    @Test("the beginning of a record is kept without the storage that it came in")
+    func keptBeginning() {
+        var splitter = RecordSplitter(limit: 100)
+        func takeAll() -> [String] {
+            var texts: [String] = []
+            while case .record(let record)? = splitter.next() { texts.append(String(buffer: record)) }
+            return texts
+        }
+        func address(_ buffer: ByteBuffer) -> UnsafeRawPointer? { buffer.withUnsafeReadableBytes { $0.baseAddress } }
+        var piece = ByteBuffer(string: "one\ntwo")
+        let before = address(piece)
+        splitter.append(piece)
+        #expect(takeAll() == ["one"])
+        // Whoever reads into the same buffer again need not have it copied.
+        piece.clear()
+        piece.writeString(" and\n3\n")
+        #expect(address(piece) == before)
+        splitter.append(piece)
+        #expect(takeAll() == ["two and", "3"])
+    }
 }

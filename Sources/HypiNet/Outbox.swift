@@ -14,6 +14,11 @@ final class Outbox {
         waitingBytes == 0 || waitingBytes + byteCount <= limit
     }
 
+    /// Counts a write of which nobody has to know when it has been taken.
+    func add(_ byteCount: Int) {
+        writtenBytes += byteCount
+    }
+
     /// Counts a write; its promise says when the bytes have been taken.
     func add(_ byteCount: Int, on eventLoop: any EventLoop) -> EventLoopPromise<Void> {
         waitingBytes += byteCount

@@ -156,10 +156,15 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
 
     private func write(bytes: ByteBuffer) {
         guard state == .open, let context else { return }
-        if let limit = options.outboxLimit, !outbox.hasRoom(bytes.readableBytes, limit: limit) {
-            return close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
+        if let limit = options.outboxLimit {
+            guard outbox.hasRoom(bytes.readableBytes, limit: limit) else {
+                return close(.tryAgainLater, reason: "reads too slowly", deadline: .seconds(60))
+            }
+            context.write(wrapOutboundOut(bytes), promise: outbox.add(bytes.readableBytes, on: eventLoop))
+        } else {
+            outbox.add(bytes.readableBytes)
+            context.write(wrapOutboundOut(bytes), promise: nil)
         }
-        context.write(wrapOutboundOut(bytes), promise: outbox.add(bytes.readableBytes, on: eventLoop))
         if isDecoding { needsFlush = true } else { context.flush() }
     }
 

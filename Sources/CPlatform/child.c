@@ -22,6 +22,16 @@ int hypi_pipe(int ends[2]) {
 #endif
 }
 
+int hypi_widen_pipe(int descriptor, int bytes) {
+#ifdef F_SETPIPE_SZ
+    return fcntl(descriptor, F_SETPIPE_SZ, bytes) < 0 ? -1 : 0;
+#else
+    (void)descriptor;
+    (void)bytes;
+    return -1;
+#endif
+}
+
 int hypi_unnamed_file(void) {
     char name[] = "/tmp/hyper-pi-XXXXXX";
     int descriptor = mkostemp(name, O_CLOEXEC);

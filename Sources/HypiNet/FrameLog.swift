@@ -36,6 +36,11 @@ public struct FrameLog {
         var superseded: Set<Int> = []
         var supersededByteCount = 0
 
+        /// The number of the frame behind its last one.
+        var end: UInt64 {
+            first + UInt64(ends.count)
+        }
+
         /// What the chunk takes in memory, its storage being larger than what is in it.
         var memory: Int {
             bytes.storageCapacity + ends.count * MemoryLayout<Int>.size + 160
@@ -61,7 +66,9 @@ public struct FrameLog {
     private var memory = 0
     /// First frames of chunks in which compacting would gain something.
     private var candidates: Deque<UInt64> = []
-    /// Bytes of memory for frames; the newest chunk is always kept.
+    /// The first frame of the step that is under way.
+    private var stepStart = UInt64.max
+    /// Bytes of memory for frames; the newest chunk is always kept, and what is appended within a step, until it ends.
     public var byteLimit: Int {
         didSet { trim() }
     }
@@ -85,9 +92,26 @@ public struct FrameLog {
         chunks.first?.first ?? next
     }
 
+    /// Keeps every frame that is appended from here on until ``endStep()``, superseded or not.
+    ///
+    /// What is read at once is appended at once, and a viewer that is quick enough is to get all of it.
+    public mutating func beginStep() {
+        stepStart = next
+    }
+
+    /// Viewers have been given what they take: the bound holds again.
+    public mutating func endStep() {
+        stepStart = .max
+        trim()
+    }
+
     /// Appends one frame, written by `write` behind what is there.
-    public mutating func append(_ write: (inout ByteBuffer) -> Void) {
-        if needsNewChunk { beginChunk() }
+    ///
+    /// - Parameters:
+    ///   - byteCount: About as many bytes as it will be, so that memory is taken once.
+    ///   - write: Appends the frame's bytes.
+    public mutating func append(byteCount: Int = 0, _ write: (inout ByteBuffer) -> Void) {
+        if needsNewChunk(for: byteCount) { beginChunk(for: byteCount) }
         let tail = chunks.count - 1
         let before = chunks[tail].memory
         let start = chunks[tail].bytes.writerIndex
@@ -99,15 +123,23 @@ public struct FrameLog {
         trim()
     }
 
-    private var needsNewChunk: Bool {
+    private func needsNewChunk(for byteCount: Int) -> Bool {
         guard let tail = chunks.last else { return true }
-        return tail.bytes.writerIndex >= (tail.isShared ? Self.copiedChunkBytes : Self.chunkBytes)
+        let end = tail.bytes.writerIndex
+        // One that would have to grow is ended: growing copies it.
+        return end >= (tail.isShared ? Self.copiedChunkBytes : Self.chunkBytes)
+            || end > 0 && end + byteCount > Self.chunkBytes
     }
 
-    private mutating func beginChunk() {
-        if let tail = chunks.last, tail.isWorthCompacting { candidates.append(tail.first) }
-        chunks.append(Chunk(first: next))
-        memory += chunks[chunks.count - 1].memory
+    /// Begins a chunk that, as far as one can tell, need not grow: it is likely to get as long as the one before.
+    private mutating func beginChunk(for byteCount: Int) {
+        var chunk = Chunk(first: next)
+        if let tail = chunks.last {
+            if tail.isWorthCompacting { candidates.append(tail.first) }
+            chunk.bytes.reserveCapacity(max(byteCount, min(tail.bytes.writerIndex, Self.chunkBytes)))
+        }
+        memory += chunk.memory
+        chunks.append(chunk)
     }
 
     /// A later frame says all that this one says: it may be forgotten before others are.
@@ -161,13 +193,19 @@ public struct FrameLog {
         return low
     }
 
-    /// Forgets what is needless first, then what is oldest.
+    /// Forgets what is needless first, then what is oldest; nothing of the step that is under way.
     private mutating func trim() {
         while memory > byteLimit, chunks.count > 1 {
-            if let candidate = candidates.popFirst() {
-                if candidate >= oldest { compact(chunkIndex(of: candidate)) }
-            } else if let forgotten = chunks.popFirst() {
-                memory -= forgotten.memory
+            if let candidate = candidates.first {
+                if candidate >= oldest {
+                    let index = chunkIndex(of: candidate)
+                    guard chunks[index].end <= stepStart else { return }
+                    compact(index)
+                }
+                candidates.removeFirst()
+            } else {
+                guard chunks[0].end <= stepStart else { return }
+                memory -= chunks.removeFirst().memory
             }
         }
     }

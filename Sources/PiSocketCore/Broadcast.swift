@@ -89,6 +89,16 @@ struct Broadcast {
 
     // MARK: Appending
 
+    /// Forgets nothing of what is appended from here on until ``endStep()``.
+    mutating func beginStep() {
+        for index in logs.indices { logs[index]?.beginStep() }
+    }
+
+    /// Viewers have been given what they take.
+    mutating func endStep() {
+        for index in logs.indices { logs[index]?.endStep() }
+    }
+
     /// A record of pi, to every shape.
     ///
     /// - Returns: Whether an update was held back and ``flushHeldUpdates()`` is due in ``holdTime``.
@@ -122,7 +132,7 @@ struct Broadcast {
     /// With `isDialogFrame` a session frame is the line itself with a `seq` in it, else an `event` around it.
     private mutating func appendLine(_ line: ByteBuffer, to shape: Shape, isDialogFrame: Bool) {
         guard let seq = logs[shape.rawValue]?.next else { return }
-        logs[shape.rawValue]?.append { bytes in
+        logs[shape.rawValue]?.append(byteCount: line.readableBytes + Self.envelopeBytes) { bytes in
             switch shape {
             case .lines:
                 bytes.writeImmutableBuffer(line)
@@ -138,6 +148,9 @@ struct Broadcast {
             }
         }
     }
+
+    /// What frame header and envelope add at most, in bytes.
+    private static let envelopeBytes = 64
 
     private static let closingBrace = ByteBuffer(string: "}")
 

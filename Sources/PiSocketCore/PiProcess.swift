@@ -193,7 +193,8 @@ extension PiProcess {
             .takingOwnershipOfDescriptor(output: pipes.ourInput.rawValue).get()
         let output = try await NIOPipeBootstrap(group: eventLoop)
             .channelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: 1 << 20)
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: Pipes.outputBytes)
             )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -21,9 +21,14 @@ struct Pipes: Sendable {
     var ourErrors: FileDescriptor
     var childErrors: FileDescriptor
 
+    /// Bytes of pi's stdout that may be on their way to us: pi writes on meanwhile, and we read more at once.
+    static let outputBytes = 256 << 10
+
     init() throws {
         (childInput, ourInput) = try Self.make()
         (ourOutput, childOutput) = try Self.make()
+        // A system that grants no more than it gives anyway is as right, only slower.
+        _ = hypi_widen_pipe(childOutput.rawValue, CInt(Self.outputBytes))
         (ourErrors, childErrors) = try Self.make()
     }
 

@@ -36,6 +36,7 @@ extension SessionHub {
     func received(_ bytes: ByteBuffer) {
         guard let rest = takeConversation(bytes) else { return }
         splitter.append(rest)
+        broadcast.beginStep()
         while let output = splitter.next() {
             isRecordLookedAt = false
             take(output)

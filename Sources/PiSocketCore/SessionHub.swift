@@ -113,6 +113,7 @@ final class SessionHub {
     func finishStep() {
         for viewer in viewers.values { viewer.pump() }
         lastDeflated = nil
+        broadcast.endStep()
         let now = (activity: activity, queued: queued, isUp: tracker.hasAnswered)
         if reported.map({ $0 == now }) != true {
             reported = now

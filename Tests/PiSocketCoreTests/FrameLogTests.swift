@@ -76,6 +76,30 @@ import Testing
         #expect(log.next - log.oldest > 10_000)
     }
 
+    @Test("of the bound next to nothing is lost to storage that frames do not fill") func fill() {
+        var log = FrameLog(byteLimit: 1 << 20)
+        for number in 1...500 { log.append(byteCount: 10_000) { $0.writeString(frame(number, 10_000)) } }
+        #expect((log.next - log.oldest) * 10_000 > 800_000)
+    }
+
+    @Test("what is appended within a step is there until its end, superseded or not, whatever the bound") func step() {
+        var log = FrameLog(byteLimit: 256 << 10)
+        func append(_ numbers: ClosedRange<Int>) {
+            for number in numbers {
+                if log.next > 1 { log.supersede(log.next - 1) }
+                log.append { $0.writeString(frame(number, 1000)) }
+            }
+        }
+        append(1...500)
+        let cursor = log.next
+        log.beginStep()
+        append(501...1500)
+        #expect(read(&log, from: cursor)?.text == (501...1500).map { frame($0, 1000) }.joined())
+        log.endStep()
+        #expect((read(&log, from: log.oldest)?.text.count ?? 0) < 256 << 10)
+        #expect(read(&log, from: log.next - 1)?.text == frame(1500, 1000))
+    }
+
     @Test("superseded frames go first; numbers and what is left stay") func superseded() throws {
         var log = FrameLog(byteLimit: 512 << 10)
         // Each frame with an even number is superseded by the next even one.

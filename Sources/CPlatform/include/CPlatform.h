@@ -17,6 +17,9 @@ void hypi_release_freed_memory(void);
 /// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.
 int hypi_pipe(int ends[2]);
 
+/// Gives a pipe room for so many bytes. Returns 0, or -1 where the system does not.
+int hypi_widen_pipe(int descriptor, int bytes);
+
 /// Opens a new file without a name for reading and writing; no child inherits it.
 /// Returns its descriptor, or -1 with errno set.
 int hypi_unnamed_file(void);

@@ -43,6 +43,10 @@ short hypi_spawn_new_session(void) {
     return POSIX_SPAWN_SETSID;
 }
 
+int hypi_spawn_in_folder(posix_spawn_file_actions_t *actions, const char *folder) {
+    return posix_spawn_file_actions_addchdir_np(actions, folder);
+}
+
 void hypi_keep_descriptors(void) {
 #if defined(__linux__) && defined(SYS_close_range)
     // CLOSE_RANGE_CLOEXEC, which older headers do not name.

@@ -43,6 +43,8 @@ public enum PiKeeper {
     public static func run(_ words: [String]) -> Never {
         guard words.count > 1, let grace = Int64(words[0]) else { fail("no pi to start", status: 64) }
         hypi_name_process(name)
+        // Our end is the bridge's to see, not pi's.
+        hypi_keep_descriptors()
         _ = OrphanReaper.adopt()
         // A signal to pi's group is for pi; we have to be there when it has ended.
         for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT] { signal(number, SIG_IGN) }

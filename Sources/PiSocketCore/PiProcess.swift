@@ -2,7 +2,6 @@ import HypiWire
 import Logging
 import NIOCore
 import NIOPosix
-import Subprocess
 
 #if canImport(System)
     import System
@@ -29,6 +28,7 @@ final class PiProcess: PiInput {
     private let input: any Channel
     private let output: any Channel
     private let errors: any Channel
+    private let lifeline: any Channel
     private let tail: StderrTail
     private let logger: Logger
     private var waitingByteCount = 0
@@ -36,10 +36,14 @@ final class PiProcess: PiInput {
     /// they ended.
     fileprivate(set) var pid: pid_t?
 
-    private init(input: any Channel, output: any Channel, errors: any Channel, tail: StderrTail, logger: Logger) {
+    private init(
+        input: any Channel, output: any Channel, errors: any Channel, lifeline: any Channel, tail: StderrTail,
+        logger: Logger
+    ) {
         self.input = input
         self.output = output
         self.errors = errors
+        self.lifeline = lifeline
         self.tail = tail
         self.logger = logger
     }
@@ -105,13 +109,21 @@ extension PiProcess {
         do {
             let pipes = try Pipes()
             let outputEnded = eventLoop.makePromise(of: Void.self)
-            let process = try await open(pipes, on: eventLoop, owner: owner, outputEnded: outputEnded, logger: logger)
+            let keeperEnded = eventLoop.makePromise(of: Void.self)
+            let process = try await open(
+                pipes, on: eventLoop, owner: owner, outputEnded: outputEnded, keeperEnded: keeperEnded, logger: logger)
             do {
-                let result = try await spawn(command, pipes, process, owner, children)
+                let keeper = try start(command, pipes, children)
+                eventLoop.execute {
+                    process.value.pid = keeper.pid
+                    owner.value.piStarted(process.value)
+                }
+                try await keeperEnded.futureResult.get()
+                let status = keeper.wait()
+                children.ended(keeper.pid)
                 await drain(process, outputEnded.futureResult)
-                return try await eventLoop.submit { exit(result, process.value) }.get()
+                return try await eventLoop.submit { exit(status, process.value) }.get()
             } catch {
-                outputEnded.succeed()
                 try await eventLoop.submit { process.value.closeAll() }.get()
                 throw error
             }
@@ -120,41 +132,19 @@ extension PiProcess {
         }
     }
 
-    private static func spawn(
-        _ command: Command, _ pipes: Pipes, _ process: NIOLoopBound<PiProcess>, _ owner: NIOLoopBound<any Owner>,
-        _ children: OwnChildren
-    ) async throws -> TerminationStatus {
-        var options = PlatformOptions()
-        // A group of its own, so that a Ctrl-C at our terminal does not reach pi, and a signal of ours reaches its tools.
-        options.processGroupID = 0
-        var environment: [Environment.Key: String] = [:]
-        for (name, value) in command.environment {
-            if let key = Environment.Key(rawValue: name) { environment[key] = value }
-        }
+    private static func start(
+        _ command: Command, _ pipes: Pipes, _ children: OwnChildren
+    ) throws(Errno) -> KeeperProcess {
+        defer { pipes.closeChildEnds() }
         children.willStart()
-        var isCounted = false
-        defer { if !isCounted { children.didNotStart() } }
-        let result = try await Subprocess.run(
-            .path(FilePath(command.keeper)),
-            arguments: Arguments(
-                executablePathOverride: PiKeeper.name,
-                remainingValues: PiKeeper.words(
-                    grace: command.grace, program: command.executable, arguments: command.arguments)),
-            environment: .custom(environment), workingDirectory: FilePath(command.cwd), platformOptions: options,
-            input: .fileDescriptor(pipes.childInput, closeAfterSpawningProcess: true),
-            output: .fileDescriptor(pipes.childOutput, closeAfterSpawningProcess: true),
-            error: .fileDescriptor(pipes.childErrors, closeAfterSpawningProcess: true)
-        ) { execution in
-            let pid = execution.processIdentifier.value
-            isCounted = true
-            children.started(pid)
-            process.eventLoop.execute {
-                process.value.pid = pid
-                owner.value.piStarted(process.value)
-            }
+        do throws(Errno) {
+            let keeper = try KeeperProcess(command, pipes)
+            children.started(keeper.pid)
+            return keeper
+        } catch {
+            children.didNotStart()
+            throw error
         }
-        children.ended(result.processIdentifier.value)
-        return result.terminationStatus
     }
 
     /// Reads what pi wrote before it ended.
@@ -170,24 +160,25 @@ extension PiProcess {
         timer.cancel()
     }
 
-    private static func exit(_ status: TerminationStatus, _ process: PiProcess) -> PiExit {
+    /// What a status of wait(2) says; WIFEXITED and its kin are macros, which Swift does not import.
+    private static func exit(_ status: CInt, _ process: PiProcess) -> PiExit {
         process.pid = nil
         process.closeAll()
-        switch status {
-        case .exited(let code): return PiExit(code: Int(code), lastWords: process.lastWords)
-        case .signaled(let number): return PiExit(signal: Int(number), lastWords: process.lastWords)
-        }
+        let number = Int(status & 0x7F)
+        guard number == 0 else { return PiExit(signal: number, lastWords: process.lastWords) }
+        return PiExit(code: Int(status >> 8 & 0xFF), lastWords: process.lastWords)
     }
 
     private func closeAll() {
         input.close(promise: nil)
         output.close(promise: nil)
         errors.close(promise: nil)
+        lifeline.close(promise: nil)
     }
 
     private static func open(
         _ pipes: Pipes, on eventLoop: any EventLoop, owner: NIOLoopBound<any Owner>,
-        outputEnded: EventLoopPromise<Void>, logger: Logger
+        outputEnded: EventLoopPromise<Void>, keeperEnded: EventLoopPromise<Void>, logger: Logger
     ) async throws -> NIOLoopBound<PiProcess> {
         let input = try await NIOPipeBootstrap(group: eventLoop)
             .takingOwnershipOfDescriptor(output: pipes.ourInput.rawValue).get()
@@ -217,15 +208,23 @@ extension PiProcess {
                 }
             }
             .takingOwnershipOfDescriptor(input: pipes.ourErrors.rawValue).get()
+        let lifeline = try await NIOPipeBootstrap(group: eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let reader = PipeReader(take: { _ in }, end: { keeperEnded.succeed() })
+                    try channel.pipeline.syncOperations.addHandler(reader)
+                }
+            }
+            .takingOwnershipOfDescriptor(input: pipes.ourLifeline.rawValue).get()
         return try await eventLoop.submit {
-            let process = PiProcess(input: input, output: output, errors: errors, tail: tail.value, logger: logger)
+            let process = PiProcess(
+                input: input, output: output, errors: errors, lifeline: lifeline, tail: tail.value, logger: logger)
             return NIOLoopBound(process, eventLoop: eventLoop)
         }.get()
     }
 
     private static func reason(_ error: any Error) -> String {
         switch error {
-        case let error as SubprocessError: "\(error)"
         case let error as Errno: "\(error)".lowercased()
         default: "\(error)"
         }

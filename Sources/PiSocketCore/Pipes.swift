@@ -20,6 +20,9 @@ struct Pipes: Sendable {
     var childOutput: FileDescriptor
     var ourErrors: FileDescriptor
     var childErrors: FileDescriptor
+    /// Carries nothing: its end is the end of the one who holds the other side.
+    var ourLifeline: FileDescriptor
+    var childLifeline: FileDescriptor
 
     /// Bytes of pi's stdout that may be on their way to us: pi writes on meanwhile, and we read more at once.
     static let outputBytes = 256 << 10
@@ -30,6 +33,15 @@ struct Pipes: Sendable {
         // A system that grants no more than it gives anyway is as right, only slower.
         _ = hypi_widen_pipe(childOutput.rawValue, CInt(Self.outputBytes))
         (ourErrors, childErrors) = try Self.make()
+        (ourLifeline, childLifeline) = try Self.make()
+    }
+
+    /// Lets go of what is the child's alone.
+    func closeChildEnds() {
+        for end in [childInput, childOutput, childErrors, childLifeline] {
+            // Closing a pipe cannot fail but for a descriptor that is none.
+            try? end.close()
+        }
     }
 
     private static func make() throws -> (read: FileDescriptor, write: FileDescriptor) {

@@ -1,6 +1,8 @@
 #ifndef HYPI_CPLATFORM_H
 #define HYPI_CPLATFORM_H
 
+#include <spawn.h>
+
 /// Makes this process inherit the orphans of its descendants (Linux `PR_SET_CHILD_SUBREAPER`).
 /// Returns 0, or -1 with errno set; ENOSYS where the system has no such thing.
 int hypi_become_subreaper(void);
@@ -32,6 +34,9 @@ void hypi_keep_descriptors(void);
 
 /// The posix_spawn flag that puts the child in a session of its own; Swift does not see it on Linux.
 short hypi_spawn_new_session(void);
+
+/// Has the child begin in a folder; Swift does not see the function on Linux. Returns 0, or an error's number.
+int hypi_spawn_in_folder(posix_spawn_file_actions_t *actions, const char *folder);
 
 /// The flags for opening a folder only to pass through it: no reading, no following of a link, not inherited.
 int hypi_passing_folder_flags(void);

@@ -54,6 +54,7 @@ public enum PiKeeper {
         else { fail("cannot watch pi: \(String(cString: strerror(errno)).lowercased())", status: 71) }
         let pid = spawn(Array(words[1...]))
         releaseOutput()
+        hypi_release_text()
         var keeping = Keeping(pi: pid, grace: .milliseconds(grace), wakeUps: ends[0])
         keeping.untilNothingIsLeft()
         end(as: keeping.status)

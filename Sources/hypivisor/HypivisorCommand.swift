@@ -32,6 +32,7 @@ struct HypivisorCommand: ToolCommand {
             let announcement = try Announcement(
                 of: hypivisor, configuration.certificate, environment: environment, logger: logger)
             defer { announcement.takeBack() }
+            ProgramText.release()
             await serve(hypivisor, until: signals, announcement, logger)
             return .success
         }

@@ -63,6 +63,7 @@ struct PiSocketCommand: ToolCommand {
                     } else {
                         try StandardOutput.write(record: record)
                     }
+                    ProgramText.release()
                 }
                 tasks.cancelAll()
             }

@@ -22,6 +22,12 @@ int hypi_pipe(int ends[2]);
 /// Gives a pipe room for so many bytes. Returns 0, or -1 where the system does not.
 int hypi_widen_pipe(int descriptor, int bytes);
 
+/// Gives back the memory of program text that has been used so far; what is used again is read again.
+///
+/// To be called once a program that stays has started: most of the text that starting takes is not needed any more. The
+/// system would take it as soon as it needs it, and counts it for us until then.
+void hypi_release_text(void);
+
 /// Opens a new file without a name for reading and writing; no child inherits it.
 /// Returns its descriptor, or -1 with errno set.
 int hypi_unnamed_file(void);

@@ -84,10 +84,12 @@ struct TLSFloodTests {
         try await Self.connect(200, to: port, rules)
         let before = TestEffort.residentBytes()
         let begin = ContinuousClock.now
-        try await Self.connect(count, to: port, rules)
+        // One deadline for all: a sleep that is cancelled keeps its memory until it would have ended.
+        try await within(.seconds(600), "\(count) connections") { try await Self.connect(count, to: port, rules) }
         let (after, time) = (TestEffort.residentBytes(), begin.duration(to: .now))
         print("\(count) connections in \(time): \(before >> 10) KiB before, \(after >> 10) KiB after")
-        #expect(after - before < 16 << 20, "\(after - before) bytes more after \(count) connections")
+        let growth = after - before
+        #expect(Effort.isSanitized || growth < 16 << 20, "\(growth) bytes more after \(count) connections")
         try await server.close()
     }
 
@@ -117,13 +119,13 @@ struct TLSFloodTests {
             }
             .connect(host: "127.0.0.1", port: port).get()
         try await channel.writeAndFlush(ByteBuffer(string: ending == .server ? "bye" : "ping")).get()
-        try await within(.seconds(60), "an answer") { try await answered.futureResult.get() }
+        try await answered.futureResult.get()
         switch ending {
         case .client: try? await channel.close().get()
         case .server: break
         case .cut: channel.pipeline.fireUserInboundEventTriggered(Cut())
         }
-        try await within(.seconds(60), "the end") { try await channel.closeFuture.get() }
+        try await channel.closeFuture.get()
     }
 
     private struct Cut: Sendable {}

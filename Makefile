@@ -29,8 +29,13 @@ all: release ## Build the release programs (the default)
 packages:
 	@Tests/Scripts/install-packages.sh libssl-dev libreadline-dev zlib1g-dev pkg-config
 
+# A libstdc++ without a shared one beside it, which the linker would prefer.
+STATIC_LIBRARIES := $(abspath $(BUILD))/static
 release: packages
-	$(SWIFT) build $(RELEASE_FLAGS)
+	@mkdir -p "$(STATIC_LIBRARIES)"
+	@library="$$("$$(dirname "$$(command -v $(SWIFT))")/clang" -print-file-name=libstdc++.a 2>/dev/null)"; \
+	if [ -f "$$library" ]; then ln -sf "$$library" "$(STATIC_LIBRARIES)/libstdc++.a"; fi
+	HYPI_STATIC_LIBRARIES="$(STATIC_LIBRARIES)" $(SWIFT) build $(RELEASE_FLAGS)
 	@touch "$(RELEASE_BIN)/.complete"
 
 demo: release ## Start a hypivisor and two agents, talk to them, break things, clean up (PI=pi for a real pi)

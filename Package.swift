@@ -49,9 +49,14 @@ func tool(_ name: String, _ dependencies: [Target.Dependency], linker: [LinkerSe
 
 /// For tools that a person waits for and that take no connections: a fixed address.
 ///
-/// Nothing has to be relocated at each start, which is 54,000 places on 160 pages. Servers keep the random one.
+/// Nothing has to be relocated at each start, which is 54,000 places on 160 pages. Servers keep the random one. And where
+/// the Makefile names a folder with a libstdc++ for it, that is a part of the tool, which then loads little but libc.
 let startsFast: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "-no-pie"], .when(platforms: [.linux], configuration: .release))
+    .unsafeFlags(
+        ["-Xlinker", "-no-pie"]
+            + (Context.environment["HYPI_STATIC_LIBRARIES"].map { ["-L\($0)", "-Xclang-linker", "-static-libgcc"] }
+                ?? []),
+        .when(platforms: [.linux], configuration: .release))
 ]
 
 /// A test bundle over one library.

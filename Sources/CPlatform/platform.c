@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #ifdef __linux__
@@ -37,7 +38,14 @@ void hypi_dump_no_core(void) {
 
 void hypi_release_freed_memory(void) {
 #ifdef __GLIBC__
+    // malloc_trim leaves the end of a thread's arena, which is given back when a larger block is freed and the threshold
+    // is low. Both thresholds end as high as they get by themselves, so that long buffers are not mapped anew each time.
+    mallopt(M_TRIM_THRESHOLD, 128 << 10);
+    void *volatile block = malloc(128 << 10);
+    free(block);
     malloc_trim(0);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
 #endif
 }
 

@@ -13,7 +13,7 @@ void hypi_name_process(const char *name);
 /// Lets this process leave no core dump, however it ends.
 void hypi_dump_no_core(void);
 
-/// Gives memory back to the system that was freed; nothing happens where the C library does so by itself.
+/// Gives memory back to the system that this thread has freed; nothing happens where the C library does so by itself.
 void hypi_release_freed_memory(void);
 
 /// Makes a pipe whose ends no child inherits. Returns 0, or -1 with errno set.

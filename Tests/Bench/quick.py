@@ -157,7 +157,7 @@ GUARDS = [
     (Quick.relay, 0.6, "processor time a record is {:.2f} times websocketd's"),
     (Quick.large_records, 40, "a record of 10 KB takes {:.1f} times the processor time of one of 320 bytes"),
     (Quick.delta, 0.02, "the delta stream has {:.4f} of the bytes of pi's cumulative updates"),
-    (Quick.snapshot_time, 0.5, "a snapshot of a long conversation takes {:.2f} times jq's processor time"),
+    (Quick.snapshot_time, 0.35, "a snapshot of a long conversation takes {:.2f} times jq's processor time"),
     (Quick.snapshot_memory, 1.5, "a long conversation takes {:.2f} times the memory of pi-socket at rest"),
     (Quick.idle_viewers, 32, "a viewer at rest takes {:.1f} KB"),
     (Quick.start_up, 0.8, "hypi-ls --version takes {:.2f} times the processor time of jq -n 1"),

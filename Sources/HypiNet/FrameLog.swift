@@ -117,7 +117,7 @@ public struct FrameLog {
         let start = chunks[tail].bytes.writerIndex
         write(&chunks[tail].bytes)
         chunks[tail].ends.append(chunks[tail].bytes.writerIndex)
-        byteCount += chunks[tail].bytes.writerIndex - start
+        self.byteCount += chunks[tail].bytes.writerIndex - start
         memory += chunks[tail].memory - before
         next += 1
         trim()

@@ -47,10 +47,11 @@ func tool(_ name: String, _ dependencies: [Target.Dependency], linker: [LinkerSe
         linkerSettings: linker)
 }
 
-/// For tools that a person waits for and that take no connections: a fixed address.
+/// For tools that a person waits for and that end at once: a fixed address.
 ///
-/// Nothing has to be relocated at each start, which is 54,000 places on 160 pages. Servers keep the random one. And where
-/// the Makefile names a folder with a libstdc++ for it, that is a part of the tool, which then loads little but libc.
+/// Nothing has to be relocated at each start, which is 54,000 places on 160 pages. Servers and the chat, which stay and
+/// read what strangers may have written, keep the random one. And where the Makefile names a folder with a libstdc++ for
+/// it, that is a part of the tool, which then loads little but libc.
 let startsFast: [LinkerSetting] = [
     .unsafeFlags(
         ["-Xlinker", "-no-pie"]
@@ -125,8 +126,8 @@ let package = Package(
             ]),
         tool("pi-socket", ["PiSocketCore", "HypiNet", "HypiWire", logging, nioCore, nioPosix, unixSignals]),
         tool("hypi-ls", ["HypiNet", "HypiWire"], linker: startsFast),
-        tool("hypi-attach", ["ChatCore", "HypiNet", "HypiWire", nioCore, nioPosix], linker: startsFast),
-        tool("hypi-spawn", ["HypiNet", "HypiWire", nioCore, nioPosix, subprocess], linker: startsFast),
+        tool("hypi-attach", ["ChatCore", "HypiNet", "HypiWire", nioCore, nioPosix]),
+        tool("hypi-spawn", ["HypiNet", "HypiWire", nioCore, nioPosix, subprocess]),
         tool("hypi-dirs", ["HypiNet", "HypiWire"], linker: startsFast),
         tool("pi-demo", ["PiDemoCore"], linker: startsFast),
         .target(name: "CTerminal", path: "Tests/CTerminal"),

@@ -147,15 +147,18 @@ struct TLSSocketTests {
         let rules = rules
         let port = server.port
         let request = EchoServer.request("GET /ws HTTP/1.1", port: port, token: EchoServer.token)
+        let answered = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self)
         let client = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: port)
             .flatMapThrowing { channel in
                 let handler = TLSHandler(try TLSSession(rules.client, host: "127.0.0.1"))
-                try channel.pipeline.syncOperations.addHandler(handler)
+                try channel.pipeline.syncOperations.addHandlers([handler, FirstRead(answered)])
                 channel.writeAndFlush(ByteBuffer(string: request), promise: nil)
                 return channel
             }.get()
         try await log.opening()
+        // What is cut with an answer unread is a reset, and no end.
+        try await within(.seconds(60), "the answer") { try await answered.futureResult.get() }
         // Below TLS: no goodbye goes out.
         try await client.eventLoop.submit {
             try client.pipeline.syncOperations.addHandler(Cutter(), position: .first)
@@ -166,6 +169,24 @@ struct TLSSocketTests {
     }
 
     private struct Cut: Sendable {}
+
+    /// Tells of the first bytes that come.
+    private final class FirstRead: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let promise: EventLoopPromise<Void>
+
+        init(_ promise: EventLoopPromise<Void>) {
+            self.promise = promise
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            promise.succeed()
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            promise.fail(ChannelError.eof)
+        }
+    }
 
     private final class Cutter: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer

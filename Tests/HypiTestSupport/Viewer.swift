@@ -43,11 +43,11 @@ public final class Viewer: Sendable {
     /// Connects; with a `hello` in the session dialect, else in the viewport dialect.
     public init(
         _ url: WebSocketURL, token: Token?, hello: JSONObject? = nil, subprotocols: [String] = [],
-        trust: TLSTrust = TLSTrust()
+        trust: TLSTrust = TLSTrust(), compresses: Bool = false
     ) async throws {
         let options = WebSocketClient.Options(
             token: token, subprotocols: subprotocols, trust: trust,
-            socket: .init(messageLimit: Limits.serverMessageBytes))
+            socket: .init(messageLimit: Limits.serverMessageBytes, compresses: compresses))
         stream = try await MessageStream.connect(
             to: url, options: options, on: MultiThreadedEventLoopGroup.singleton)
         state = NIOLockedValueBox(State())

@@ -57,6 +57,48 @@ import Testing
         #expect(clients.flatMap { $0.faults } == [])
     }
 
+    @Test("a long answer to one alone is compressed, and takes it out of the shared stream until that begins anew")
+    func history() throws {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        var random = SeededGenerator(seed: 4)
+        let clients = [15, 15].enumerated().map { name, bits in
+            FakeClient(name: name, shape: .sessionFull, windowBits: bits)
+        }
+        for client in clients { client.connect(stage.hub) }
+        stage.settle()
+        func talk() {
+            stage.pi.beginRun(&random)
+            while !stage.pi.isIdle { stage.pi.advance(&random) }
+            stage.hub.received(stage.pi.takeOutput(&random))
+            stage.settle()
+            for client in clients { client.read(1 << 20) }
+        }
+        while stage.pi.messages.reduce(0, { $0 + $1.utf8.count }) < 2 * Limits.deflateRestartBytes { talk() }
+        let viewer = try #require(stage.hub.viewers.values.min { $0.id < $1.id })
+        /// How many compressed messages each client gets with a page for the first, and with a run behind that.
+        func ask() -> [[Int]] {
+            var counts = [clients.map { $0.compressedCount }]
+            stage.hub.fetchHistory(viewer, before: nil, limit: 1_000_000)
+            stage.settle()
+            for client in clients { client.read(1 << 20) }
+            counts.append(clients.map { $0.compressedCount })
+            talk()
+            counts.append(clients.map { $0.compressedCount })
+            return (1...2).map { step in (0...1).map { counts[step][$0] - counts[step - 1][$0] } }
+        }
+        let first = ask()
+        #expect(
+            first[0] == [1, 0] && first[1][0] > 1 && first[1][0] == first[1][1], "it begins anew at once: \(first)")
+        let second = ask()
+        #expect(second[0] == [1, 0] && second[1][0] == 0 && second[1][1] > 1, "plain until it may again: \(second)")
+        let before = clients[0].compressedCount
+        for _ in 0..<400 { talk() }
+        #expect(clients[0].compressedCount > before + 100)
+        #expect(clients.flatMap { $0.faults } == [])
+        #expect(clients[0].messages == clients[1].messages)
+    }
+
     @Test("with nobody to read it nothing is compressed, and nothing of it stays") func nobody() {
         var broadcast = Broadcast(byteLimit: 1 << 20)
         broadcast.activate(.sessionDelta)

@@ -11,7 +11,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
-static volatile sig_atomic_t signal_descriptor = -1;
+// A signal may be taken by a thread that knows nothing of the one that set this.
+static _Atomic int signal_descriptor = -1;
 
 static void forward_signal(int number) {
     int error = errno;

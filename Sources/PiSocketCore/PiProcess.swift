@@ -1,3 +1,4 @@
+import HypiNet
 import HypiWire
 import Logging
 import NIOCore
@@ -106,6 +107,10 @@ extension PiProcess {
         _ command: Command, on eventLoop: any EventLoop, owner: NIOLoopBound<any Owner>, children: OwnChildren,
         logger: Logger
     ) async throws(PiSocketError) -> PiExit {
+        // A pi that was started and cannot be watched would never be seen to end.
+        guard DescriptorRoom.has(DescriptorRoom.forChild) else {
+            throw .cannotStart(command: command.executable, reason: "too many open files")
+        }
         do {
             let pipes = try Pipes()
             let outputEnded = eventLoop.makePromise(of: Void.self)

@@ -4,6 +4,7 @@ import HypiTool
 import HypiWire
 import HypivisorCore
 import Logging
+import NIOCore
 import UnixSignals
 
 /// The command: options to configuration, ready line, signals, end.
@@ -24,6 +25,7 @@ struct HypivisorCommand: ToolCommand {
                 return .success
             }
             DescriptorLimit.raise()
+            try Failure.unlessRoom(for: DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forChild)
             let logger = options.logger()
             let configuration = try options.configuration(environment, logger: logger)
             let hangups: [UnixSignal] = configuration.certificate == nil ? [] : [.sighup]

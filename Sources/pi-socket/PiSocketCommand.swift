@@ -37,6 +37,7 @@ struct PiSocketCommand: ToolCommand {
         guard !(options.stdio && options.detached) else {
             throw Failure(.usage, "--stdio and --detach exclude each other")
         }
+        try Failure.unlessRoom(for: DescriptorRoom.forBridge)
         let environment = Environment.current()
         SecretVariables.hide(environment.secretNames)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -43,6 +43,39 @@ struct PrivacyTests {
         }
     }
 
+    @Test("are private from the first moment where the umask forbids nothing: everything in a fresh home")
+    func freshHome() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        func start(_ words: String) throws -> TestProcess {
+            try TestProcess(
+                "/bin/sh", ["-c", "umask 0; exec \(Fixture.executables)/\(words)"], environment: fixture.environment,
+                cwd: fixture.home)
+        }
+        let hypivisor = try start("hypivisor --port 0 --tls-self-signed")
+        _ = try await hypivisor.line(0, timeout: .seconds(60))
+        let agent = try start("pi-socket --port 0 --detach --id one")
+        let ready = try JSON(parsing: try await agent.line(0, timeout: .seconds(60)))
+        for words in ["hypi-attach -p hello one", "hypi-attach -p '!true' one"] {
+            let (exit, _, errors) = try await start(words).finish(timeout: .seconds(60))
+            #expect(exit == .status(0), "\(errors)")
+        }
+        let all: [String: Int] = try modes(fixture.home)
+        for end in [
+            "/token", "/tls-cert.pem", "/tls-key.pem", "/one.log", "/hyper-pi-tools.js", "/hypivisor.url", ".jsonl",
+        ] {
+            #expect(all.keys.contains { $0.hasSuffix(end) }, "no \(end) in \(all.keys.sorted())")
+        }
+        // The home itself is the test's.
+        for (path, mode) in all where path != fixture.home {
+            #expect(mode & 0o077 == 0, "\(path): \(String(mode, radix: 8))")
+        }
+        kill(pid_t(try #require(ready["pid"]?.int)), SIGTERM)
+        try await Fixture.end(of: [pid_t(try #require(ready["pid"]?.int))])
+        hypivisor.signal(SIGTERM)
+        #expect(try await hypivisor.waitForExit(timeout: .seconds(60)) == .status(0))
+    }
+
     @Test("hold no text of a conversation at the usual level")
     func prompts() async throws {
         let fixture = try Fixture()

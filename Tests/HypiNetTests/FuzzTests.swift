@@ -7,72 +7,9 @@ import NIOHTTP1
 import Testing
 
 /// Random and damaged input for everything that reads a peer's bytes: nothing may crash, hang or contradict itself.
-///
-/// `HYPI_FUZZ_ITERATIONS` says how many inputs (200,000 by default, over all of them), `HYPI_FUZZ_SEED` which; the seed
-/// is printed with what fails.
 @Suite("Fuzzing", .serialized)
 struct FuzzTests {
-    private static let iterations =
-        ProcessInfo.processInfo.environment["HYPI_FUZZ_ITERATIONS"].flatMap { Int($0) } ?? 200_000
-    private static let seed =
-        ProcessInfo.processInfo.environment["HYPI_FUZZ_SEED"].flatMap { UInt64($0) }
-        ?? UInt64.random(in: .min ... .max)
-
-    /// Runs `body` for a share of the iterations, each with a generator that its seed alone determines.
-    private func fuzz(_ share: Double, _ body: (inout SeededGenerator) throws -> Void) async throws {
-        for index in 0..<Int(Double(Self.iterations) * share) {
-            // Other tests wait for sockets meanwhile, with deadlines.
-            if index % 50 == 0 { await Task.yield() }
-            let seed = Self.seed &+ UInt64(index)
-            var generator = SeededGenerator(seed: seed)
-            let before = failures.count
-            try body(&generator)
-            guard failures.count == before else {
-                Issue.record("\(failures[before]) (HYPI_FUZZ_SEED=\(seed) HYPI_FUZZ_ITERATIONS=1)")
-                return
-            }
-        }
-    }
-
-    private final class Failures {
-        var texts: [String] = []
-        var count: Int { texts.count }
-        subscript(index: Int) -> String { texts[index] }
-    }
-
-    private let failures = Failures()
-
-    private func check(_ holds: Bool, _ what: @autoclosure () -> String) {
-        if !holds { failures.texts.append(what()) }
-    }
-
-    private func randomBytes(_ limit: Int, _ generator: inout SeededGenerator) -> [UInt8] {
-        (0..<Int.random(in: 0...limit, using: &generator)).map { _ in .random(in: .min ... .max, using: &generator) }
-    }
-
-    /// Changes, removes or repeats a few bytes.
-    private func damage(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
-        for _ in 0..<Int.random(in: 0...3, using: &generator) where !bytes.isEmpty {
-            let index = Int.random(in: bytes.indices, using: &generator)
-            switch Int.random(in: 0..<4, using: &generator) {
-            case 0: bytes[index] = .random(in: .min ... .max, using: &generator)
-            case 1: bytes.remove(at: index)
-            case 2: bytes.insert(bytes[index], at: index)
-            default: bytes.removeSubrange(index...)
-            }
-        }
-    }
-
-    private func cut(_ bytes: [UInt8], _ generator: inout SeededGenerator) -> [ByteBuffer] {
-        var pieces: [ByteBuffer] = []
-        var start = 0
-        while start < bytes.count {
-            let end = min(bytes.count, start + Int.random(in: 1...max(1, bytes.count / 2 + 1), using: &generator))
-            pieces.append(ByteBuffer(bytes: bytes[start..<end]))
-            start = end
-        }
-        return pieces
-    }
+    private let fuzzer = Fuzzer()
 
     // MARK: Frames
 
@@ -98,21 +35,21 @@ struct FuzzTests {
 
     @Test("frames: damaged ones, cut anywhere, amount to the same as in one piece")
     func frames() async throws {
-        try await fuzz(0.2) { generator in
+        try await fuzzer.run(0.2) { generator in
             let role: Role = Bool.random(using: &generator) ? .server : .client
             var bytes = ByteBuffer()
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
                 let opcode = [Frame.Opcode.text, .binary, .continuation, .ping, .close].randomElement(using: &generator)
-                let payload = ByteBuffer(bytes: randomBytes(60, &generator).map { $0 & 0x7F })
+                let payload = ByteBuffer(bytes: fuzzer.randomBytes(60, &generator).map { $0 & 0x7F })
                 let frame = Frame(
                     isFinal: Int.random(in: 0..<4, using: &generator) > 0, opcode: opcode ?? .text, payload: payload)
                 let mask = role == .server ? UInt32.random(in: .min ... .max, using: &generator) : nil
                 FrameEncoder.write(frame, mask: mask, to: &bytes)
             }
             var raw = Array(buffer: bytes)
-            damage(&raw, &generator)
+            fuzzer.damage(&raw, &generator)
             let whole = decode([ByteBuffer(bytes: raw)], role: role)
-            check(decode(cut(raw, &generator), role: role) == whole, "frames differ: \(raw)")
+            fuzzer.check(decode(fuzzer.cut(raw, &generator), role: role) == whole, "frames differ: \(raw)")
         }
     }
 
@@ -131,15 +68,15 @@ struct FuzzTests {
 
     @Test("records: cut anywhere, the same records come out")
     func records() async throws {
-        try await fuzz(0.2) { generator in
+        try await fuzzer.run(0.2) { generator in
             let alphabet = Array("ab\n\r\u{2028}".utf8)
             let bytes = (0..<Int.random(in: 0...80, using: &generator)).map { _ in
                 Int.random(in: 0..<12, using: &generator) == 0
                     ? UInt8(ascii: "\n") : alphabet.randomElement(using: &generator) ?? 0
             }
             let whole = split([ByteBuffer(bytes: bytes)])
-            let pieces = split(cut(bytes, &generator))
-            check(whole == pieces, "records differ: \(bytes)")
+            let pieces = split(fuzzer.cut(bytes, &generator))
+            fuzzer.check(whole == pieces, "records differ: \(bytes)")
         }
     }
 
@@ -171,16 +108,16 @@ struct FuzzTests {
 
     @Test("JSON: what is written is read back the same, and the scanner finds the members that the parser finds")
     func json() async throws {
-        try await fuzz(0.2) { generator in
+        try await fuzzer.run(0.2) { generator in
             let value = randomJSON(4, &generator)
             let text = value.text
-            check((try? JSON(parsing: text)) == value, "not read back: \(text)")
-            check((try? JSON(parsing: text))?.text == text, "not written back: \(text)")
+            fuzzer.check((try? JSON(parsing: text)) == value, "not read back: \(text)")
+            fuzzer.check((try? JSON(parsing: text))?.text == text, "not written back: \(text)")
             guard let object = value.object else { return }
             let members = scan(Array(text.utf8))
-            check(members.isComplete, "scanner stops early: \(text)")
+            fuzzer.check(members.isComplete, "scanner stops early: \(text)")
             let expected = object.members.map { [JSON.string($0.key).text, $0.value.text] }
-            check(members.pairs == expected, "members differ: \(text)")
+            fuzzer.check(members.pairs == expected, "members differ: \(text)")
         }
     }
 
@@ -200,26 +137,27 @@ struct FuzzTests {
 
     @Test("damaged JSON is refused or read, never worse; what the parser takes, the scanner walks through")
     func damagedJSON() async throws {
-        try await fuzz(0.38) { generator in
+        try await fuzzer.run(0.275) { generator in
             var bytes = Array(randomJSON(3, &generator).text.utf8)
-            damage(&bytes, &generator)
+            fuzzer.damage(&bytes, &generator)
             let members = scan(bytes)
             bytes.withUnsafeBytes { raw in
                 var elements = ElementScanner(raw)
                 var last = 0
                 while let range = elements.next() {
-                    check(range.lowerBound >= last && range.upperBound <= raw.count, "ranges of elements: \(bytes)")
+                    fuzzer.check(
+                        range.lowerBound >= last && range.upperBound <= raw.count, "ranges of elements: \(bytes)")
                     last = range.upperBound
                 }
             }
             let value = try? JSON(parsing: ByteBuffer(bytes: bytes))
-            check(bytes.withUnsafeBytes(JSONValidator.isValue) == (value != nil), "validator: \(bytes)")
+            fuzzer.check(bytes.withUnsafeBytes(JSONValidator.isValue) == (value != nil), "validator: \(bytes)")
             let found = bytes.withUnsafeBytes { JSONValidator.object($0, string: "a") }
-            check((found != nil) == (value?.object != nil), "object: \(bytes)")
+            fuzzer.check((found != nil) == (value?.object != nil), "object: \(bytes)")
             guard let value else { return }
-            check((try? JSON(parsing: value.text)) == value, "not stable: \(bytes)")
+            fuzzer.check((try? JSON(parsing: value.text)) == value, "not stable: \(bytes)")
             if let object = value.object {
-                check(members.isComplete && members.pairs.count == object.members.count, "scanner: \(bytes)")
+                fuzzer.check(members.isComplete && members.pairs.count == object.members.count, "scanner: \(bytes)")
             }
         }
     }
@@ -232,21 +170,21 @@ struct FuzzTests {
         let gate = ConnectionGate(.init(host: "127.0.0.1", port: 0, policy: policy)) { _ in
             .webSocket { _, _ in EchoEndpoint(log: EndpointLog()) }
         }
-        try await fuzz(0.02) { generator in
+        try await fuzzer.run(0.02) { generator in
             let isRight = Bool.random(using: &generator)
             let request = EchoServer.request("GET /ws HTTP/1.1", port: 0, token: isRight ? "right-token" : "wrong")
-            var bytes = Array(request.utf8) + randomBytes(20, &generator)
-            damage(&bytes, &generator)
+            var bytes = Array(request.utf8) + fuzzer.randomBytes(20, &generator)
+            fuzzer.damage(&bytes, &generator)
             let channel = EmbeddedChannel()
             try gate.admit(channel)
             channel.pipeline.fireChannelActive()
-            for piece in cut(bytes, &generator) { _ = try? channel.writeInbound(piece) }
+            for piece in fuzzer.cut(bytes, &generator) { _ = try? channel.writeInbound(piece) }
             channel.embeddedEventLoop.run()
             var answer = ""
             while let part = try? channel.readOutbound(as: ByteBuffer.self) { answer += String(buffer: part) }
-            check(isRight || !answer.hasPrefix("HTTP/1.1 101"), "entered without the token: \(bytes)")
-            check(answer.isEmpty || answer.hasPrefix("HTTP/1.1 "), "answered: \(answer)")
-            check(!answer.contains("right-token"), "the token came back: \(answer)")
+            fuzzer.check(isRight || !answer.hasPrefix("HTTP/1.1 101"), "entered without the token: \(bytes)")
+            fuzzer.check(answer.isEmpty || answer.hasPrefix("HTTP/1.1 "), "answered: \(answer)")
+            fuzzer.check(!answer.contains("right-token"), "the token came back: \(answer)")
             _ = try? channel.finish(acceptAlreadyClosed: true)
         }
     }

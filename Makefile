@@ -42,7 +42,7 @@ demo: release ## Start a hypivisor and two agents, talk to them, break things, c
 	@Tests/Scripts/install-packages.sh jq
 	@Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$(PI)"
 
-TEST_PACKAGES := jq tmux mandoc man-db cron bash zsh fish python3
+TEST_PACKAGES := jq tmux mandoc man-db cron bash zsh fish python3 libfaketime
 test: packages ## Build and run all tests
 	@Tests/Scripts/install-packages.sh $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error

@@ -44,6 +44,11 @@ public struct JSONObject: Sendable, Hashable {
         }
     }
 
+    /// Makes room for members, so that the first few do not each move those before them.
+    mutating func reserveCapacity(_ count: Int) {
+        members.reserveCapacity(count)
+    }
+
     /// Appends a member that is known to be new, without looking.
     mutating func appendUnchecked(_ key: String, _ value: JSON) {
         members.append(Member(key: key, value: value))

@@ -105,6 +105,7 @@ struct JSONParser {
             depth -= 1
             return object
         }
+        object.reserveCapacity(4)
         repeat {
             skipWhitespace()
             guard try peek() == UInt8(ascii: "\"") else { throw fault(.unexpectedCharacter) }
@@ -134,7 +135,14 @@ struct JSONParser {
 
     private mutating func parseString() throws(JSONError) -> String {
         let start = position + 1
-        guard let end = JSONScan.endOfString(bytes, from: start) else {
+        // Most are plain and most are short: for them the general way costs more than all the rest.
+        let plain = JSONScan.skipPlainASCII(bytes, from: start)
+        if plain < bytes.count, bytes[plain] == UInt8(ascii: "\"") {
+            position = plain + 1
+            let content = UnsafeRawBufferPointer(rebasing: bytes[start..<plain]).assumingMemoryBound(to: UInt8.self)
+            return String(decoding: content, as: UTF8.self)
+        }
+        guard let end = JSONScan.endOfString(bytes, from: plain) else {
             position = bytes.count
             throw fault(.unexpectedEnd)
         }

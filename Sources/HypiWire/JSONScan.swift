@@ -67,6 +67,19 @@ enum JSONScan {
         return position
     }
 
+    /// The first position at or after `start` that is not a plain ASCII character: a quote, a backslash, a control
+    /// character or a part of a longer one; the end of the text if there is none.
+    static func skipPlainASCII(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var position = skipPlainText(bytes, from: start, stopsAtNonASCII: true)
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0..<0x20, 0x80...: return position
+            default: position += 1
+            }
+        }
+        return position
+    }
+
     /// The position behind the value that starts at `start`; `nil` if the text ends before it does.
     ///
     /// Checks nesting only: a caller that needs valid JSON parses it.

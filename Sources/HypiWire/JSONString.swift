@@ -79,25 +79,52 @@ enum JSONString {
         return value
     }
 
+    /// Appends a name of our own with its quotes; nothing in it has to be escaped.
+    static func append(_ name: StaticString, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        bytes.append(UInt8(ascii: "\""))
+    }
+
     /// Appends a string with its quotes, escaping what RFC 8259 section 7 demands and nothing else, as `JSON.stringify`.
     static func append(_ text: String, to bytes: inout [UInt8]) {
-        let digits: StaticString = "0123456789abcdef"
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case 0x08: bytes.append(contentsOf: "\\b".utf8)
-            case 0x0C: bytes.append(contentsOf: "\\f".utf8)
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(digits.utf8Start[Int(byte >> 4)])
-                bytes.append(digits.utf8Start[Int(byte & 15)])
-            default: bytes.append(byte)
+        var text = text
+        text.withUTF8 { content in
+            var start = 0
+            while let escaped = firstToEscape(UnsafeRawBufferPointer(content), from: start) {
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: content[start..<escaped]))
+                appendEscaped(content[escaped], to: &bytes)
+                start = escaped + 1
             }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: content[start...]))
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func firstToEscape(_ content: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        var position = JSONScan.skipPlainText(content, from: start)
+        while position < content.count {
+            let byte = content[position]
+            if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return position }
+            position += 1
+        }
+        return nil
+    }
+
+    private static func appendEscaped(_ byte: UInt8, to bytes: inout [UInt8]) {
+        let digits: StaticString = "0123456789abcdef"
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+        case 0x08: bytes.append(contentsOf: "\\b".utf8)
+        case 0x0C: bytes.append(contentsOf: "\\f".utf8)
+        case 0x0A: bytes.append(contentsOf: "\\n".utf8)
+        case 0x0D: bytes.append(contentsOf: "\\r".utf8)
+        case 0x09: bytes.append(contentsOf: "\\t".utf8)
+        default:
+            bytes.append(contentsOf: "\\u00".utf8)
+            bytes.append(digits.utf8Start[Int(byte >> 4)])
+            bytes.append(digits.utf8Start[Int(byte & 15)])
+        }
     }
 }

@@ -63,4 +63,40 @@ public enum RegistryEvent: Sendable, Equatable {
         object["cursor"] = cursor.map(JSON.string)
         return .object(object)
     }
+
+    /// The event as JSON text, as ``json(cursor:)`` has it, without building that for the nodes in it.
+    public func bytes(cursor: String?) -> [UInt8] {
+        var bytes: [UInt8] = []
+        switch self {
+        case .initial(let nodes, let resumed): return Self.initialBytes(nodes, resumed: resumed, cursor: cursor)
+        case .nodeJoined(let node):
+            bytes.append(contentsOf: #"{"event":"node_joined","node":"#.utf8)
+            node.append(to: &bytes)
+        case .nodeUpdated(let node):
+            bytes.append(contentsOf: #"{"event":"node_updated","node":"#.utf8)
+            node.append(to: &bytes)
+        case .nodeOffline, .nodeRemoved, .openTunnel, .stopAgent: return json(cursor: cursor).bytes
+        }
+        Self.end(&bytes, cursor)
+        return bytes
+    }
+
+    /// The text of an ``initial(nodes:resumed:)`` of nodes that need not stand in an array.
+    public static func initialBytes(_ nodes: some Sequence<Node>, resumed: Bool, cursor: String?) -> [UInt8] {
+        var bytes = Array(#"{"event":"init","nodes":"#.utf8)
+        Node.append(nodes, to: &bytes)
+        bytes.append(contentsOf: #","protocol_version":"#.utf8)
+        JSONString.append(Version.registryProtocol, to: &bytes)
+        if resumed { bytes.append(contentsOf: #","resumed":true"#.utf8) }
+        end(&bytes, cursor)
+        return bytes
+    }
+
+    private static func end(_ bytes: inout [UInt8], _ cursor: String?) {
+        if let cursor {
+            bytes.append(contentsOf: #","cursor":"#.utf8)
+            JSONString.append(cursor, to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
 }

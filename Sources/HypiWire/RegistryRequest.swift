@@ -81,6 +81,29 @@ public struct RegistryResponse: Sendable, Equatable {
     }
 }
 
+extension RegistryResponse {
+    /// An answer whose result is JSON text already, as it goes out.
+    ///
+    /// - Parameters:
+    ///   - id: The request's id.
+    ///   - result: One JSON value.
+    /// - Returns: The answer's text.
+    public static func bytes(id: JSON?, result: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(result.count + 48)
+        bytes.append(UInt8(ascii: "{"))
+        if let id {
+            bytes.append(contentsOf: #""id":"#.utf8)
+            id.append(to: &bytes)
+            bytes.append(UInt8(ascii: ","))
+        }
+        bytes.append(contentsOf: #""result":"#.utf8)
+        bytes.append(contentsOf: result)
+        bytes.append(UInt8(ascii: "}"))
+        return bytes
+    }
+}
+
 /// Why the registry refused a request: a text for people, a code for programs.
 public struct RegistryFault: Error, Sendable, Equatable {
     /// The reason as programs compare it.

@@ -18,6 +18,14 @@ struct JSONTests {
         #expect(Array(text.utf8).withUnsafeBytes(JSONValidator.isValue))
     }
 
+    @Test("what has to be escaped is, wherever it stands in a text, and comes back", arguments: 0..<20)
+    func escapesAnywhere(_ offset: Int) throws {
+        let (before, after) = (String(repeating: "x", count: offset), String(repeating: "y", count: 19 - offset))
+        let json = JSON.string(before + "\u{1}\"\\é\n" + after)
+        #expect(json.text == "\"" + before + #"\u0001\"\\é\n"# + after + "\"")
+        #expect(try JSON(parsing: json.text) == json)
+    }
+
     @Test("escapes are decoded, surrogate pairs joined, lone surrogates replaced")
     func escapes() throws {
         #expect(try JSON(parsing: #""\u00e9\ud83d\ude00\/""#) == .string("é😀/"))

@@ -21,4 +21,37 @@ struct NodeTests {
         #expect(Node.Activity(rawValue: "dreaming") == .other("dreaming"))
         #expect(Node.Activity(rawValue: "dreaming").rawValue == "dreaming")
     }
+
+    private static let full: JSONObject = [
+        "id": "a \"b\"", "machine": "m", "cwd": "/w\\é", "port": 1, "status": "offline", "pid": 7, "last_seen": 1000,
+        "offline_since": 1001, "name": "line\nline", "session_id": "s", "session_file": "/f", "activity": "working",
+        "activity_since": "t", "model": "x/y", "thinking": "high", "cost": 0.25, "tokens": 12, "context_percent": 3.5,
+        "queued": 0, "clients": 2, "started_at": "t", "address": "::1", "tunnel": true, "tls_pin": "p", "spawn_id": "q",
+        "key": "k", "version": "0.1.0", "mood": ["x": 1.5],
+    ]
+
+    @Test("Every field goes out in its place, as an object and as text")
+    func allFields() throws {
+        let node = try Node(json: .object(Self.full))
+        #expect(node.json == .object(Self.full))
+        var text: [UInt8] = []
+        node.append(to: &text)
+        #expect(String(decoding: text, as: UTF8.self) == node.json.text)
+    }
+
+    @Test("An event's text is that of its object, with a cursor and without")
+    func eventText() throws {
+        let nodes = [try Node(json: .object(Self.full)), Node(id: "b", machine: "m", cwd: "/w", port: 2)]
+        let events: [RegistryEvent] = [
+            .initial(nodes: nodes, resumed: false), .initial(nodes: [], resumed: true), .nodeJoined(nodes[0]),
+            .nodeUpdated(nodes[1]), .nodeOffline(id: "a"), .nodeRemoved(id: "a"),
+            .openTunnel(id: "t", subprotocol: nil), .stopAgent(force: true),
+        ]
+        for event in events {
+            for cursor in [nil, "1f.7"] {
+                let text = String(decoding: event.bytes(cursor: cursor), as: UTF8.self)
+                #expect(text == event.json(cursor: cursor).text)
+            }
+        }
+    }
 }

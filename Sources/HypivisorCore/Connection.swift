@@ -52,12 +52,12 @@ final class Connection: WebSocketEndpoint {
         do {
             json = try JSON(parsing: message.payload)
         } catch {
-            return answer(nil, .failure(RegistryFault(.parseError, "not JSON: \(error)")))
+            return answer(nil, RegistryFault(.parseError, "not JSON: \(error)"))
         }
         do throws(RegistryFault) {
             try start(json)
         } catch {
-            answer(json["id"], .failure(error))
+            answer(json["id"], error)
         }
     }
 
@@ -81,7 +81,11 @@ final class Connection: WebSocketEndpoint {
         underWayCount += 1
         future.hop(to: caller.eventLoop).assumeIsolated().whenComplete { result in
             self.underWayCount -= 1
-            self.answer(request.id, result.mapError { self.fault($0, in: request.method) })
+            switch result {
+            case .success(let text):
+                self.socket?.send(text: ByteBuffer(bytes: RegistryResponse.bytes(id: request.id, result: text)))
+            case .failure(let error): self.answer(request.id, self.fault(error, in: request.method))
+            }
         }
     }
 
@@ -92,7 +96,7 @@ final class Connection: WebSocketEndpoint {
         return RegistryFault(.systemError, "unexpected error in \(method)")
     }
 
-    private func answer(_ id: JSON?, _ outcome: Result<JSON, RegistryFault>) {
-        socket?.send(json: RegistryResponse(id: id, outcome: outcome).json)
+    private func answer(_ id: JSON?, _ fault: RegistryFault) {
+        socket?.send(json: RegistryResponse(id: id, outcome: .failure(fault)).json)
     }
 }

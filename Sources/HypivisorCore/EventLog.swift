@@ -41,7 +41,7 @@ struct EventLog: Sendable {
     /// Numbers and encodes an event, and keeps it.
     mutating func append(_ event: RegistryEvent) -> Entry {
         number += 1
-        let text = event.json(cursor: cursor).bytes
+        let text = event.bytes(cursor: cursor)
         var frame = ByteBuffer()
         frame.reserveCapacity(text.count + 10)
         FrameEncoder.writeMessage(ByteBuffer(bytes: text), opcode: .text, to: &frame)

@@ -33,34 +33,39 @@ enum Method: String {
 
     /// Does what a request asks for.
     ///
-    /// - Returns: The result, on any loop; fails with ``RegistryFault``.
+    /// - Returns: The result as JSON text, on any loop; fails with ``RegistryFault``.
     func perform(_ params: Params, for caller: Caller, with services: Services) throws(RegistryFault)
-        -> EventLoopFuture<JSON>
+        -> EventLoopFuture<[UInt8]>
     {
-        let roster = services.roster
+        let (roster, loop) = (services.roster, caller.eventLoop)
         switch self {
         case .register: return try register(params, caller, roster)
         case .deregister: return try deregister(params, caller, roster)
         case .update: return try update(params, caller, roster)
         case .listNodes:
-            return roster.submit { $0.nodes }.hop(to: caller.eventLoop).map { .array($0.map(\.json)) }
+            return roster.submit(for: loop) { $0.snapshots }.map { nodes in
+                var text: [UInt8] = []
+                Node.append(nodes.lazy.map(\.node), to: &text)
+                return text
+            }
         case .listDirectories:
-            return services.browser.list(try params.optionalText("path"), on: caller.eventLoop).map(\.json)
+            return services.browser.list(try params.optionalText("path"), on: loop).map(\.json.bytes)
         case .spawnAgent:
-            return services.spawner.submit(try SpawnRequest(params), on: caller.eventLoop).map(\.json)
+            return services.spawner.submit(try SpawnRequest(params), on: loop).map(\.json.bytes)
         case .stopAgent:
             let (id, force) = (try params.text("id"), try params.flag("force"))
-            return roster.submit { try $0.stop(id, force: force) }.map { ["status": "stopping"] }
+            return roster.submit(for: loop) { try $0.stop(id, force: force) }.map { Self.status("stopping") }
         case .ping:
-            return roster.submit { $0.count }.map {
-                ["status": "healthy", "nodes": .int($0), "version": .string(Version.current)]
+            return roster.submit(for: loop) { $0.count }.map {
+                let health: JSON = ["status": "healthy", "nodes": .int($0), "version": .string(Version.current)]
+                return health.bytes
             }
         }
     }
 
     private func register(
         _ params: Params, _ caller: Caller, _ roster: Roster
-    ) throws(RegistryFault) -> EventLoopFuture<JSON> {
+    ) throws(RegistryFault) -> EventLoopFuture<[UInt8]> {
         let node: Node
         do {
             node = try Node(json: .object(params.object))
@@ -68,23 +73,34 @@ enum Method: String {
             throw RegistryFault(.invalidParams, "\(error)")
         }
         let instance = try params.optionalText("instance")
-        return roster.submit { try $0.register(node, instance: instance, by: caller.subscriber) }
-            .map { ["status": "registered", "id": .string(node.id)] }
+        let id = node.id
+        return roster.submit(for: caller.eventLoop) {
+            try $0.register(node, instance: instance, by: caller.subscriber)
+        }.map {
+            let status: JSON = ["status": "registered", "id": .string(id)]
+            return status.bytes
+        }
     }
 
     private func deregister(
         _ params: Params, _ caller: Caller, _ roster: Roster
-    ) throws(RegistryFault) -> EventLoopFuture<JSON> {
+    ) throws(RegistryFault) -> EventLoopFuture<[UInt8]> {
         let id = try params.text("id")
-        return roster.submit { try $0.deregister(id, by: caller.subscriber.id, isAgent: caller.isAgent) }
-            .map { ["status": $0 ? "deregistered" : "not_found"] }
+        return roster.submit(for: caller.eventLoop) {
+            try $0.deregister(id, by: caller.subscriber.id, isAgent: caller.isAgent)
+        }.map { Self.status($0 ? "deregistered" : "not_found") }
     }
 
     private func update(
         _ params: Params, _ caller: Caller, _ roster: Roster
-    ) throws(RegistryFault) -> EventLoopFuture<JSON> {
+    ) throws(RegistryFault) -> EventLoopFuture<[UInt8]> {
         let id = try params.text("id")
-        return roster.submit { try $0.update(id, params.object, by: caller.subscriber.id) }
-            .map { ["status": "updated"] }
+        return roster.submit(for: caller.eventLoop) { try $0.update(id, params.object, by: caller.subscriber.id) }
+            .map { Self.status("updated") }
+    }
+
+    private static func status(_ word: String) -> [UInt8] {
+        let status: JSON = ["status": .string(word)]
+        return status.bytes
     }
 }

@@ -13,7 +13,7 @@ struct Registry: Sendable {
 
     /// A node and what the registry knows about it beyond what it tells.
     struct Entry: Sendable {
-        var node: Node
+        var snapshot: NodeSnapshot
         /// The connection that registered it; `nil` once that has ended.
         var owner: ConnectionID?
         /// The process behind it, where it said so.
@@ -22,6 +22,12 @@ struct Registry: Sendable {
         var due: NIODeadline
         /// Where it stands in the list: nodes are listed in the order in which they first came.
         var rank: Int
+
+        /// The node as it is now; a change makes a snapshot of its own.
+        var node: Node {
+            get { snapshot.node }
+            set { snapshot = NodeSnapshot(newValue) }
+        }
     }
 
     /// Where a node's own endpoint listens; two nodes cannot both be there.
@@ -60,8 +66,11 @@ struct Registry: Sendable {
     var count: Int { entries.count }
 
     /// The roster, in the order in which the nodes first came.
-    var nodes: [Node] {
-        entries.values.sorted { $0.rank < $1.rank }.map(\.node)
+    var nodes: [Node] { snapshots.map(\.node) }
+
+    /// The same without copies.
+    var snapshots: [NodeSnapshot] {
+        entries.values.map { ($0.rank, $0.snapshot) }.sorted { $0.0 < $1.0 }.map(\.1)
     }
 
     /// What is known about one node.
@@ -95,7 +104,10 @@ struct Registry: Sendable {
         node.status = .active
         node.offlineSince = nil
         node.lastSeen = now.epochSeconds
-        link(Entry(node: node, owner: owner, instance: instance, due: stale(after: now), rank: rank(of: previous)))
+        link(
+            Entry(
+                snapshot: NodeSnapshot(node), owner: owner, instance: instance, due: stale(after: now),
+                rank: rank(of: previous)))
         return events + [.nodeJoined(node)]
     }
 
@@ -146,10 +158,12 @@ struct Registry: Sendable {
     mutating func disconnect(_ owner: ConnectionID, at now: Moment) -> [RegistryEvent] {
         let ids = idsByOwner.removeValue(forKey: owner) ?? []
         for id in ids {
-            entries[id]?.owner = nil
-            entries[id]?.node.goOffline()
-            entries[id]?.node.offlineSince = now.epochSeconds
-            entries[id]?.due = now.instant + ttl
+            guard var entry = entries[id] else { continue }
+            var node = entry.node
+            node.goOffline()
+            node.offlineSince = now.epochSeconds
+            (entry.node, entry.owner, entry.due) = (node, nil, now.instant + ttl)
+            entries[id] = entry
         }
         return ids.sorted().map(RegistryEvent.nodeOffline)
     }

@@ -62,6 +62,17 @@ actor Roster {
         eventLoop.submit { try self.assumeIsolated { try body($0) } }
     }
 
+    /// Does something with the state and tells the result on a loop; for code on that loop.
+    nonisolated func submit<Result: Sendable>(
+        for asker: any EventLoop, _ body: @escaping @Sendable (isolated Roster) throws -> Result
+    ) -> EventLoopFuture<Result> {
+        let promise = asker.makePromise(of: Result.self)
+        eventLoop.execute {
+            promise.completeWith(Swift.Result { try self.assumeIsolated { try body($0) } })
+        }
+        return promise.futureResult
+    }
+
     /// Does something with the state; for code on other loops that waits for nothing.
     nonisolated func post(_ body: @escaping @Sendable (isolated Roster) -> Void) {
         eventLoop.execute { self.assumeIsolated { body($0) } }
@@ -85,7 +96,7 @@ actor Roster {
             let frames = missed.reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) }
             if frames.readableBytes > 0 { subscriber.eventLoop.execute { subscriber.write(frames) } }
         } else {
-            subscriber.send(.initial(nodes: registry.nodes, resumed: false), cursor: log.cursor)
+            subscriber.greet(with: registry.snapshots, cursor: log.cursor)
         }
         subscribers[ObjectIdentifier(subscriber.eventLoop), default: []].append(subscriber)
     }
@@ -146,7 +157,7 @@ actor Roster {
     }
 
     /// The roster.
-    var nodes: [Node] { registry.nodes }
+    var snapshots: [NodeSnapshot] { registry.snapshots }
 
     /// How many nodes there are.
     var count: Int { registry.count }
@@ -199,24 +210,26 @@ actor Roster {
 
     /// The node that came from an idempotency key, if there is one.
     func node(withKey key: String) -> Node? {
-        registry.nodes.first { $0.key == key }
+        registry.snapshots.lazy.map(\.node).first { $0.key == key }
     }
 
     /// How many agents on a machine came from a spawn request.
     func spawnedCount(on machine: String) -> Int {
-        registry.nodes.count { $0.spawnID != nil && $0.machine == machine }
+        registry.snapshots.count { $0.node.spawnID != nil && $0.node.machine == machine }
     }
 
     /// How many agents live in which folder of a machine.
     func agentsByFolder(on machine: String) -> [String: Int] {
-        registry.nodes.reduce(into: [:]) { counts, node in
+        registry.snapshots.lazy.map(\.node).reduce(into: [:]) { counts, node in
             if node.machine == machine { counts[node.cwd, default: 0] += 1 }
         }
     }
 
     /// Tells when the agent of a spawn request has registered, or that it has not within a time.
     func arrival(ofSpawn spawnID: String, within limit: TimeAmount) -> EventLoopFuture<Bool> {
-        if registry.nodes.contains(where: { $0.spawnID == spawnID }) { return eventLoop.makeSucceededFuture(true) }
+        if registry.snapshots.contains(where: { $0.node.spawnID == spawnID }) {
+            return eventLoop.makeSucceededFuture(true)
+        }
         return arrival(.spawn(spawnID), until: .now() + limit)
     }
 

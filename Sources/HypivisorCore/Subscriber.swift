@@ -20,6 +20,14 @@ struct Subscriber: Sendable {
     /// The loop its connection lives on.
     var eventLoop: any EventLoop { socket.eventLoop }
 
+    /// Sends `init` with a roster, which is put into words on the connection's own loop.
+    func greet(with nodes: [NodeSnapshot], cursor: String) {
+        eventLoop.execute {
+            let text = RegistryEvent.initialBytes(nodes.lazy.map(\.node), resumed: false, cursor: cursor)
+            socket.value.send(text: ByteBuffer(bytes: text))
+        }
+    }
+
     /// Sends an event that is for this connection alone.
     func send(_ event: RegistryEvent, cursor: String? = nil) {
         eventLoop.execute { socket.value.send(json: event.json(cursor: cursor)) }

@@ -127,12 +127,25 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     /// Between the pieces of a frame nothing else may be sent: pings of ours wait, and a close becomes an end without one.
     public func send(_ frame: Frame) {
         guard state == .open else { return }
-        if frame.isBeginning { frameMask = mask() }
-        missingByteCount = frame.missingByteCount
         var bytes = ByteBuffer()
         bytes.reserveCapacity(frame.payload.readableBytes + 14)
-        FrameEncoder.write(frame, mask: frameMask, to: &bytes)
+        append(frame, to: &bytes)
         write(bytes: bytes)
+    }
+
+    /// Sends frames one behind the other in one write; for a relay, which gets many at once.
+    public func send(_ frames: [Frame]) {
+        guard state == .open else { return }
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(frames.reduce(0) { $0 + $1.payload.readableBytes + 14 })
+        for frame in frames { append(frame, to: &bytes) }
+        write(bytes: bytes)
+    }
+
+    private func append(_ frame: Frame, to bytes: inout ByteBuffer) {
+        if frame.isBeginning { frameMask = mask() }
+        missingByteCount = frame.missingByteCount
+        FrameEncoder.write(frame, mask: frameMask, to: &bytes)
     }
 
     /// Writes bytes that are finished, unmasked frames already; for servers that encode once for many viewers.
@@ -226,6 +239,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         } catch {
             fail(error, context)
         }
+        endpoint?.readEnded()
         isDecoding = false
         flushWhatIsDue()
     }

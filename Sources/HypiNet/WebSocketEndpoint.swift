@@ -19,6 +19,9 @@ public protocol WebSocketEndpoint: AnyObject {
     /// A data, ping or pong frame arrived, and ``receivesFrames`` is true; nothing has been answered to it.
     func received(frame: Frame)
 
+    /// All that one read from the peer brought has been handed on; what was gathered from it can go its way at once.
+    func readEnded()
+
     /// Anything at all came from the peer, a pong too: a sign of life, before what it amounts to.
     func heard()
 
@@ -36,6 +39,8 @@ extension WebSocketEndpoint {
     public var receivesParts: Bool { false }
     /// Frames do not come to an endpoint that did not ask for them.
     public func received(frame: Frame) {}
+    /// Nothing was gathered.
+    public func readEnded() {}
     /// Signs of life are the heartbeat's business, unless an endpoint keeps a lease by them.
     public func heard() {}
     /// Nothing to do for an endpoint whose writes are bounded by the socket's outbox.

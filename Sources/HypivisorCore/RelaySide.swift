@@ -9,10 +9,13 @@ import NIOCore
 /// and not our memory.
 ///
 /// ```
-/// socket -> received(frame:) -> other end's loop -> deliver -> other socket
-///    ^                                                |
-///    +------ pause / resume <- delivered <------------+
+/// socket -> received(frame:) -> batch -> other end's loop -> deliver -> other socket
+///    ^                                                         |
+///    +------ pause / resume <- delivered <---------------------+
 /// ```
+///
+/// What one read brings goes on as one batch and in one write: of short frames that come in a flood, hopping and writing
+/// cost more than everything else.
 final class RelaySide: WebSocketEndpoint {
     /// Frames pass one by one, pings and pongs among them.
     let receivesFrames = true
@@ -42,6 +45,8 @@ final class RelaySide: WebSocketEndpoint {
     ///
     /// The socket is read until then, so that a peer that leaves is noticed, but not beyond ``Limits/relayBytes``.
     private var waiting: [Frame] = []
+    /// Frames of the read that is under way.
+    private var batch: [Frame] = []
     private var waitingByteCount = 0
     private(set) var socket: WebSocket?
     private var byteCountUnderWay = 0
@@ -69,7 +74,7 @@ final class RelaySide: WebSocketEndpoint {
         switch state {
         case .alone:
             state = .joined(other)
-            for frame in waiting { forward(frame, to: other) }
+            forward(waiting, to: other)
             waiting = []
             updateReading()
         case .ended(let closure):
@@ -94,9 +99,16 @@ final class RelaySide: WebSocketEndpoint {
             waiting.append(frame)
             waitingByteCount += frame.payload.readableBytes
             if waitingByteCount > Limits.relayBytes || waiting.count > Limits.relayFrames { socket?.pauseReading() }
-        case .joined(let other): forward(frame, to: other)
+        case .joined: batch.append(frame)
         case .ended: break
         }
+    }
+
+    func readEnded() {
+        guard case .joined(let other) = state, !batch.isEmpty else { return }
+        let frames = batch
+        batch = []
+        forward(frames, to: other)
     }
 
     func writabilityChanged() {
@@ -106,6 +118,7 @@ final class RelaySide: WebSocketEndpoint {
     }
 
     func closed(_ closure: Closure) {
+        readEnded()
         socket = nil
         waiting = []
         let words = closure.code == .abnormal ? lostWords : closure
@@ -121,14 +134,14 @@ final class RelaySide: WebSocketEndpoint {
         }
     }
 
-    private func forward(_ frame: Frame, to other: RelayEnd) {
-        guard let socket else { return }
-        let count = frame.payload.readableBytes
+    private func forward(_ frames: [Frame], to other: RelayEnd) {
+        guard let socket, !frames.isEmpty else { return }
+        let count = frames.reduce(0) { $0 + $1.payload.readableBytes }
         byteCountUnderWay += count
         let origin = end(on: socket.eventLoop)
         updateReading()
         other.perform { other in
-            let isWritable = other.deliver(frame)
+            let isWritable = other.deliver(frames)
             origin.perform { $0.delivered(count, isWritable: isWritable) }
         }
     }
@@ -136,9 +149,9 @@ final class RelaySide: WebSocketEndpoint {
     // MARK: From the other end
 
     /// - Returns: Whether this end takes more.
-    private func deliver(_ frame: Frame) -> Bool {
+    private func deliver(_ frames: [Frame]) -> Bool {
         guard let socket else { return true }
-        socket.send(frame)
+        socket.send(frames)
         return socket.isWritable || !socket.isOpen
     }
 

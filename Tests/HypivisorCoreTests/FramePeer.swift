@@ -24,6 +24,11 @@ final class FramePeer: WebSocketEndpoint {
             onLoop { $0.send(frame) }
         }
 
+        /// Sends them in one write.
+        func send(_ frames: [Frame]) {
+            onLoop { $0.send(frames) }
+        }
+
         func send(text: String) {
             send(Frame(opcode: .text, payload: ByteBuffer(string: text)))
         }

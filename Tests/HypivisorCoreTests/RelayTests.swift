@@ -67,6 +67,21 @@ struct RelayTests {
         }
     }
 
+    @Test(
+        "Frames that come in one read arrive one by one and in order, and the close behind them",
+        arguments: [false, true])
+    func floods(_ isViewer: Bool) async throws {
+        let flood = (0..<500).map { Frame(opcode: .text, payload: ByteBuffer(string: "\($0)")) }
+        try await withAgent { registry, agent, _ in
+            let (viewer, end) = try await join(registry, agent)
+            let (sender, receiver) = isViewer ? (viewer, end) : (end, viewer)
+            sender.send(flood)
+            sender.close(.goingAway, "enough")
+            for frame in flood { #expect(try await receiver.frame() == frame) }
+            #expect(try await receiver.closure() == Closure(code: .goingAway, reason: "enough"))
+        }
+    }
+
     @Test("What a viewer sends before the agent is reached arrives")
     func early() async throws {
         try await withAgent { registry, agent, _ in

@@ -146,12 +146,9 @@ let package = Package(
         tests(
             "HypiNetTests",
             [
-                "COpenSSL", "CZlib", "HypiNet", "HypiWire", "HypiTestSupport", "ws-echo", nioConcurrency, nioCore,
-                nioEmbedded, nioHTTP, nioPosix,
+                "COpenSSL", "CZlib", "HypiNet", "HypiWire", "HypiTestSupport", "PiAdapter", "ws-echo", nioConcurrency,
+                nioCore, nioEmbedded, nioHTTP, nioPosix,
             ], linker: openSSLOfTests),
-                "COpenSSL", "HypiNet", "HypiWire", "HypiTestSupport", "PiAdapter", "ws-echo", nioConcurrency, nioCore,
-                nioEmbedded, nioHTTP, nioPosix,
-            ]),
         tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(

@@ -75,6 +75,9 @@ struct RelayTests {
         try await withAgent { registry, agent, _ in
             let (viewer, end) = try await join(registry, agent)
             let (sender, receiver) = isViewer ? (viewer, end) : (end, viewer)
+            // Once one has passed, both ends know of each other: a viewer that leaves before takes its words with it.
+            sender.send(text: "first")
+            #expect(try await receiver.text() == "first")
             sender.send(flood)
             sender.close(.goingAway, "enough")
             for frame in flood { #expect(try await receiver.frame() == frame) }

@@ -7,6 +7,8 @@ final class NodeReport: Sendable {
     private struct State {
         var node: Node
         var signal: AsyncStream<Void>.Continuation?
+        /// For whoever waits for another activity.
+        var activitySignal: AsyncStream<Void>.Continuation?
     }
 
     private let state: NIOLockedValueBox<State>
@@ -24,6 +26,17 @@ final class NodeReport: Sendable {
         return stream
     }
 
+    /// Returns when the activity is another one, or the task was cancelled; one task at a time may wait.
+    func activityChanges(from activity: Node.Activity?) async {
+        let (stream, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let isOther = state.withLockedValue { state in
+            state.activitySignal = signal
+            return state.node.activity != activity
+        }
+        guard !isOther else { return }
+        for await _ in stream where current.activity != activity { return }
+    }
+
     /// The node as it is now.
     var current: Node {
         state.withLockedValue { $0.node }
@@ -31,12 +44,13 @@ final class NodeReport: Sendable {
 
     /// Changes the node; says so if something is different afterwards.
     func change(_ body: (inout Node) -> Void) {
-        let signal = state.withLockedValue { state -> AsyncStream<Void>.Continuation? in
+        let signals = state.withLockedValue { state -> [AsyncStream<Void>.Continuation?] in
             let before = state.node
             body(&state.node)
-            return state.node == before ? nil : state.signal
+            guard state.node != before else { return [] }
+            return [state.signal, state.node.activity == before.activity ? nil : state.activitySignal]
         }
-        signal?.yield()
+        for signal in signals { signal?.yield() }
     }
 
     /// The fields that differ, as an `update` carries them: `null` for one that is no longer known.

@@ -19,6 +19,8 @@ final class Registration: Sendable {
 
     /// Updates in any one second: the first after a quiet time goes at once.
     private static let updatesPerSecond = 4
+    /// Updates in any one second with those that say that work has begun or ended.
+    private static let urgentUpdatesPerSecond = 20
     /// The time a hypivisor has to take us out of its roster when we end.
     private static let leaveLimit = Duration.seconds(2)
 
@@ -154,10 +156,28 @@ final class Registration: Sendable {
             _ = try await client.request("update", changes)
             sent = node
             times.append(.now)
-            guard times.count == Self.updatesPerSecond, let oldest = times.popFirst() else { continue }
-            // The limit itself: what changes meanwhile goes in one.
-            try await Task.sleep(until: oldest + .seconds(1), clock: .continuous)
+            times.removeAll { $0 <= .now - .seconds(1) }
+            if times.count >= Self.urgentUpdatesPerSecond {
+                // The limit itself: what changes meanwhile goes in one.
+                try await Task.sleep(until: times[0] + .seconds(1), clock: .continuous)
+            } else if times.count >= Self.updatesPerSecond {
+                let due = times[times.count - Self.updatesPerSecond] + .seconds(1)
+                try await wait(until: due, orActivityOtherThan: node.activity)
+            }
         } while await signals.next() != nil
+    }
+
+    /// Lets changes gather, unless work begins or ends: whoever has just got its prompt accepted must not read in the
+    /// roster that the agent is idle.
+    private func wait(
+        until instant: ContinuousClock.Instant, orActivityOtherThan activity: Node.Activity?
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await Task.sleep(until: instant, clock: .continuous) }
+            tasks.addTask { await self.report.activityChanges(from: activity) }
+            try await tasks.next()
+            tasks.cancelAll()
+        }
     }
 
     private func listen(_ client: RegistryClient, _ url: WebSocketURL, _ options: WebSocketClient.Options) async {

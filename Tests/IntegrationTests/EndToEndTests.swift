@@ -123,8 +123,11 @@ struct EndToEndTests {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
         _ = try await fixture.startHypivisor()
-        let agent = try await fixture.startAgent()
+        // At a person's pace, so that each turn is several changes.
+        let agent = try await fixture.startAgent(["--pi", Fixture.executable("pi-demo")])
         for number in 1...6 {
+            // Right behind another turn, when the registry has been told a lot already.
+            #expect(try await fixture.run("hypi-attach", ["-p", "Go.", agent.id]).exit == .status(0))
             let sent = try await fixture.run("hypi-attach", ["-p", "Mark \(number).", "--no-wait", agent.id])
             #expect(sent.exit == .status(0))
             let waited = try await fixture.run("hypi-ls", ["--wait", "idle", agent.id, "--timeout", "20"])

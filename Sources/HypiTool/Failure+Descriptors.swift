@@ -8,6 +8,6 @@ extension Failure {
     public static func unlessRoom(for count: Int) throws(Failure) {
         guard !DescriptorRoom.has(count) else { return }
         throw Failure(
-            .system, "too few file descriptors: \(count) more are needed", hint: "raise the limit, see 'ulimit -n'")
+            .system, "too few file descriptors: room for \(count) is needed", hint: "raise the limit, see 'ulimit -n'")
     }
 }

@@ -116,7 +116,7 @@ extension SessionHub {
 
     /// Why a blocked agent takes no prompt.
     static func blockedError(_ detail: String) -> String {
-        "a guard has stopped the agent: \(detail) (send {\"type\":\"resume\"} to go on)"
+        "a guard has stopped the agent: \(detail) (/resume in the chat lets it go on)"
     }
 
     /// A person lets a blocked agent go on.

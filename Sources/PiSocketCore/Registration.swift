@@ -173,6 +173,7 @@ final class Registration: Sendable {
         until instant: ContinuousClock.Instant, orActivityOtherThan activity: Node.Activity?
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
+            // The limit itself; cancelled when work begins or ends first.
             tasks.addTask { try await Task.sleep(until: instant, clock: .continuous) }
             tasks.addTask { await self.report.activityChanges(from: activity) }
             try await tasks.next()

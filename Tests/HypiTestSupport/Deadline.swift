@@ -18,6 +18,7 @@ public func within<Value: Sendable>(
     try await withThrowingTaskGroup(of: Value.self) { tasks in
         tasks.addTask { try await body() }
         tasks.addTask {
+            // The limit itself; cancelled when the body ends first.
             try await Task.sleep(for: limit * Effort.patience)
             throw DeadlinePassed("not within \(limit): \(what())")
         }

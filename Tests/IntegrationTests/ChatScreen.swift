@@ -89,6 +89,7 @@ final class ChatScreen: Sendable {
             guard ContinuousClock.now < deadline else {
                 throw DeadlinePassed("\(what); the screen was:\n\(rows.joined(separator: "\n"))")
             }
+            // A screen tells nobody that it has changed.
             try await Task.sleep(for: .milliseconds(40))
         }
     }

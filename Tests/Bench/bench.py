@@ -10,6 +10,7 @@ process alone.
 import argparse
 import contextlib
 import json
+import math
 import os
 import select
 import shutil
@@ -57,6 +58,14 @@ def wait_for_port(port, process):
     raise SystemExit(f"bench: {process.args[0]} does not listen on port {port}")
 
 
+def ready_port(process):
+    """The port in the ready line of one of our programs."""
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"bench: {process.args[0]} did not start")
+    return int(json.loads(line)["url"].split(":")[2].split("/")[0])
+
+
 class Relay:
     """A running relay in front of a bench-source."""
 
@@ -101,11 +110,7 @@ class Bench:
         process = self.start(
             [self.program("pi-socket"), "--standalone", "--no-auth", "--no-extension", "--port", "0", *options,
              "--pi", " ".join(source)], stdout=subprocess.PIPE)
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: pi-socket did not start")
-        port = int(json.loads(line)["url"].split(":")[2].split("/")[0])
-        return Relay(name, process, port, "/ws", "go", client)
+        return Relay(name, process, ready_port(process), "/ws", "go", client)
 
     def pi_socket_delta(self, source):
         hello = json.dumps({"type": "hello", "protocolVersion": 1, "clientId": "bench", "stream": "delta"})
@@ -199,6 +204,13 @@ class Bench:
 
 def median(results, value):
     return statistics.median(value(one) for one in results)
+
+
+def exponent(points):
+    """Of y against x: the slope of a least-squares line through the logarithms."""
+    logs = [(math.log(x), math.log(y)) for x, y in points if y > 0]
+    mean_x, mean_y = (statistics.fmean(one[i] for one in logs) for i in (0, 1))
+    return sum((x - mean_x) * (y - mean_y) for x, y in logs) / sum((x - mean_x) ** 2 for x, _ in logs)
 
 
 def table(title, results, columns):
@@ -402,19 +414,27 @@ SECTIONS = {
     f.__name__.replace("_", "-"): f for f in (throughput, latency, fan_out, flood, stalled, delta, delta_fan_out, idle)}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(document, sections, rounds, *flags):
+    """What stands on the command line, BIN [SECTION ...] [--rounds N] and flags; all sections where none is named."""
+    parser = argparse.ArgumentParser(description=document.splitlines()[0])
     parser.add_argument("binaries")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(sections))
+    parser.add_argument("--rounds", type=int, default=rounds)
+    for flag in flags:
+        parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
-    unknown = [name for name in options.sections if name not in SECTIONS]
+    unknown = [name for name in options.sections if name not in sections]
     if unknown:
-        parser.error(f"no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+        parser.error(f"no section {unknown[0]}; there are {', '.join(sections)}")
+    options.sections = options.sections or list(sections)
+    return options
+
+
+def main():
+    options = arguments(__doc__, SECTIONS, 3, "--quick")
     bench = Bench(options.binaries, options.quick)
     try:
-        for name in options.sections or SECTIONS:
+        for name in options.sections:
             SECTIONS[name](bench, options.rounds)
     finally:
         bench.close()

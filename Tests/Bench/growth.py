@@ -6,24 +6,19 @@ usage: growth.py BIN [SECTION ...] [--rounds N]
 The exponent is the slope of a least-squares line through the logarithms of size and cost: 1 is linear. Where a fixed
 cost is most of it at small sizes, the upper half of the sizes counts alone. Fails if an exponent is above 1.15.
 """
-import argparse
 import json
-import math
 import statistics
 import time
 
-from bench import Bench, resident_kilobytes, viewer
+from bench import Bench, arguments, exponent, resident_kilobytes, viewer
 
 # What noise adds to a line; anything quadratic is far beyond.
 LINEAR = 1.15
 
 
-def exponent(sizes, costs):
+def upper_exponent(sizes, costs):
     """Fitted to the upper half, in which the fixed part is small."""
-    points = [(math.log(size), math.log(cost)) for size, cost in zip(sizes, costs) if cost > 0]
-    points = points[-max(3, (len(points) + 1) // 2):]
-    middle_x, middle_y = (statistics.mean(one) for one in zip(*points))
-    return (sum((x - middle_x) * (y - middle_y) for x, y in points) / sum((x - middle_x) ** 2 for x, _ in points))
+    return exponent(list(zip(sizes, costs))[-max(3, (len(sizes) + 1) // 2):])
 
 
 def table(title, unit, sizes, columns):
@@ -33,7 +28,7 @@ def table(title, unit, sizes, columns):
     for row, size in enumerate(sizes):
         cells = [f"{costs[row]:,.{digits}f}" for _, costs, digits in columns]
         print(f"| {size:,} | " + " | ".join(cells) + " |")
-    exponents = [exponent(sizes, costs) for _, costs, _ in columns]
+    exponents = [upper_exponent(sizes, costs) for _, costs, _ in columns]
     print("| exponent | " + " | ".join(f"{one:.2f}" for one in exponents) + " |", flush=True)
     return [f"{title}: {column[0]} grows with exponent {one:.2f}"
             for column, one in zip(columns, exponents) if one > LINEAR]
@@ -114,18 +109,11 @@ SECTIONS = {"viewers": viewers, "records": records, "conversation": conversation
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binaries")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    unknown = [name for name in options.sections if name not in SECTIONS]
-    if unknown:
-        parser.error(f"no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    options = arguments(__doc__, SECTIONS, 3)
     bench = Bench(options.binaries, False)
     faults = []
     try:
-        for name in options.sections or SECTIONS:
+        for name in options.sections:
             faults += SECTIONS[name](bench, options.rounds)
     finally:
         bench.close()

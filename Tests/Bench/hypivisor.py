@@ -6,17 +6,16 @@ usage: hypivisor.py BIN [SECTION ...] [--rounds N]
 BIN is the folder of the release programs. Peers run in turn, again and again, and medians are reported. CPU is that of
 the process alone; of the relay it stands beside that of the pi-socket which serves the same viewer without one.
 """
-import argparse
 import contextlib
 import json
-import math
 import os
 import signal
 import statistics
 import subprocess
 import time
 
-from bench import HERE, Bench, Relay, awake_processors, cpu_seconds, free_port, resident_kilobytes
+from bench import (
+    HERE, Bench, Relay, arguments, awake_processors, cpu_seconds, exponent, free_port, ready_port, resident_kilobytes)
 
 AGENT = "bench"
 
@@ -55,10 +54,7 @@ class Registries(Bench):
         process = self.start(
             [self.program("hypivisor"), "--port", "0", "--no-auth", "--no-spawn", "--log-level", "warning", *options],
             stdout=subprocess.PIPE)
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: hypivisor did not start")
-        return Relay("hypivisor", process, int(json.loads(line)["url"].split(":")[2].split("/")[0]))
+        return Relay("hypivisor", process, ready_port(process))
 
     def node_registry(self):
         port = free_port()
@@ -152,10 +148,7 @@ def agent_of(bench, hypivisor, source, *options):
     process = bench.start(
         [bench.program("pi-socket"), "--hypivisor", url, "--no-auth", "--no-extension", "--port", "0", "--id", AGENT,
          "--replay", "256M", "--pi", " ".join(source), *options], stdout=subprocess.PIPE)
-    line = process.stdout.readline()
-    if not line:
-        raise SystemExit("bench: pi-socket did not start")
-    port = int(json.loads(line)["url"].split(":")[2].split("/")[0])
+    port = ready_port(process)
     # Told by --print-events.
     while "node_joined" not in hypivisor.process.stdout.readline().decode():
         pass
@@ -230,13 +223,6 @@ def memory(bench, rounds):
     print_table("At rest", ["RSS KB", "CPU µs a second", "KB more for each of 5,000 agents", "of 10,000"], rows)
 
 
-def exponent(points):
-    """Of y against x, by least squares of the logarithms."""
-    logs = [(math.log(x), math.log(y)) for x, y in points if y > 0]
-    mean_x, mean_y = (statistics.fmean(one[i] for one in logs) for i in (0, 1))
-    return sum((x - mean_x) * (y - mean_y) for x, y in logs) / sum((x - mean_x) ** 2 for x, _ in logs)
-
-
 def growth(bench, rounds):
     """Cost against the number of nodes."""
     sizes = (10, 100, 1_000, 10_000)
@@ -264,18 +250,11 @@ SECTIONS = {f.__name__: f for f in (registrations, connections, joins, relay, me
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binaries")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--rounds", type=int, default=2)
-    options = parser.parse_args()
-    unknown = [name for name in options.sections if name not in SECTIONS]
-    if unknown:
-        parser.error(f"no section {unknown[0]}; there are {', '.join(SECTIONS)}")
+    options = arguments(__doc__, SECTIONS, 2)
     signal.signal(signal.SIGTERM, lambda *_: exit(143))
     bench = Registries(options.binaries, False)
     try:
-        for name in options.sections or SECTIONS:
+        for name in options.sections:
             SECTIONS[name](bench, options.rounds)
     finally:
         bench.close()

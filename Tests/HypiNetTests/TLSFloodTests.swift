@@ -114,7 +114,7 @@ struct TLSFloodTests {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let handler = TLSHandler(try TLSSession(rules.client, host: "127.0.0.1"))
-                    try channel.pipeline.syncOperations.addHandlers([Cutter(), handler, Asker(answered)])
+                    try channel.pipeline.syncOperations.addHandlers([Cutter(), handler, FirstRead(answered)])
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()
@@ -123,20 +123,9 @@ struct TLSFloodTests {
         switch ending {
         case .client: try? await channel.close().get()
         case .server: break
-        case .cut: channel.pipeline.fireUserInboundEventTriggered(Cut())
+        case .cut: channel.pipeline.fireUserInboundEventTriggered(Cutter.Cut())
         }
         try await channel.closeFuture.get()
-    }
-
-    private struct Cut: Sendable {}
-
-    /// Ends the connection below TLS: no goodbye goes out.
-    private final class Cutter: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-
-        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-            if event is Cut { context.close(promise: nil) }
-        }
     }
 
     /// Answers; who says goodbye is sent home.
@@ -147,27 +136,6 @@ struct TLSFloodTests {
             let isLast = String(buffer: unwrapInboundIn(data)) == "bye"
             context.writeAndFlush(NIOAny(ByteBuffer(string: "pong")), promise: nil)
             if isLast { context.close(promise: nil) }
-        }
-
-        func errorCaught(context: ChannelHandlerContext, error: any Error) {
-            context.close(promise: nil)
-        }
-    }
-
-    private final class Asker: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        private let answered: EventLoopPromise<Void>
-
-        init(_ answered: EventLoopPromise<Void>) {
-            self.answered = answered
-        }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            answered.succeed()
-        }
-
-        func channelInactive(context: ChannelHandlerContext) {
-            answered.fail(ChannelError.eof)
         }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) {

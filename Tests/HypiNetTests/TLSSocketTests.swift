@@ -163,36 +163,8 @@ struct TLSSocketTests {
         try await client.eventLoop.submit {
             try client.pipeline.syncOperations.addHandler(Cutter(), position: .first)
         }.get()
-        client.pipeline.fireUserInboundEventTriggered(Cut())
+        client.pipeline.fireUserInboundEventTriggered(Cutter.Cut())
         #expect(try await log.closure() == Closure(code: .abnormal, reason: "the TLS connection was cut off"))
         await server.stopAccepting()
-    }
-
-    private struct Cut: Sendable {}
-
-    /// Tells of the first bytes that come.
-    private final class FirstRead: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        private let promise: EventLoopPromise<Void>
-
-        init(_ promise: EventLoopPromise<Void>) {
-            self.promise = promise
-        }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            promise.succeed()
-        }
-
-        func channelInactive(context: ChannelHandlerContext) {
-            promise.fail(ChannelError.eof)
-        }
-    }
-
-    private final class Cutter: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-
-        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-            if event is Cut { context.close(promise: nil) }
-        }
     }
 }

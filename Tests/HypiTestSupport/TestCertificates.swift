@@ -8,6 +8,8 @@ public struct TestCertificates: Sendable {
         public var certificate: String
         /// The key.
         public var key: String
+        /// The options of a server that shows it.
+        public var serverOptions: [String] { ["--tls-cert", certificate, "--tls-key", key] }
     }
 
     /// A command that did not do what it was asked to.

@@ -58,7 +58,7 @@ import Testing
         let pair = try made.issue("server")
         let standalone = tool == "pi-socket" ? ["--standalone"] : []
         let (holder, url, pid) = try await start(
-            tool, ["--tls-cert", pair.certificate, "--tls-key", pair.key] + standalone, in: fixture)
+            tool, pair.serverOptions + standalone, in: fixture)
         let token = try fixture.token()
         let viewer = try await Viewer(url, token: token, trust: TLSTrust(pin: TLSPin(made.fingerprint(of: pair))))
         _ = try made.issue("server")

@@ -14,9 +14,7 @@ import Testing
             others.cleanUp()
         }
         let pair = try made.issue("server")
-        let (_, url) = try await fixture.startHypivisor([
-            "--port", "0", "--tls-cert", pair.certificate, "--tls-key", pair.key,
-        ])
+        let (_, url) = try await fixture.startHypivisor(["--port", "0"] + pair.serverOptions)
         let stranger = try Fixture()
         defer { stranger.cleanUp() }
         let folder = try stranger.makeFolder("authorities")

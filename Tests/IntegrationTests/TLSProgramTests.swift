@@ -90,7 +90,7 @@ import Testing
         }
         let pair = try made.issue("agent")
         let (_, registry) = try await fixture.startHypivisor()
-        let agent = try await fixture.startAgent(["--id", "a", "--tls-cert", pair.certificate, "--tls-key", pair.key])
+        let agent = try await fixture.startAgent(["--id", "a"] + pair.serverOptions)
         let pin = try #require(try await ready(agent.process)["tls_pin"]?.string)
         let shown = try made.fingerprint(of: pair)
         #expect(agent.url.isSecure && TLSPin(pin) == TLSPin(shown))
@@ -139,9 +139,7 @@ import Testing
             made.cleanUp()
         }
         let pair = try made.issue("server")
-        let (process, url) = try await fixture.startHypivisor([
-            "--port", "0", "--tls-cert", pair.certificate, "--tls-key", pair.key,
-        ])
+        let (process, url) = try await fixture.startHypivisor(["--port", "0"] + pair.serverOptions)
         let options = WebSocketClient.Options(
             token: try fixture.token(), trust: TLSTrust(authorityFile: made.authority))
         try await RegistryClient.with(url, options: options, on: .singletonMultiThreadedEventLoopGroup) { client in
@@ -233,9 +231,7 @@ import Testing
             made.cleanUp()
         }
         let pair = try made.issue("server")
-        let (_, url) = try await fixture.startHypivisor([
-            "--port", "0", "--tls-cert", pair.certificate, "--tls-key", pair.key,
-        ])
+        let (_, url) = try await fixture.startHypivisor(["--port", "0"] + pair.serverOptions)
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../Scripts/tls-peers.py").standardizedFileURL.path
         let process = try TestProcess(
@@ -253,9 +249,7 @@ import Testing
             made.cleanUp()
         }
         let pair = try made.issue("server")
-        let (process, url) = try await fixture.startHypivisor([
-            "--port", "0", "--tls-cert", pair.certificate, "--tls-key", pair.key,
-        ])
+        let (process, url) = try await fixture.startHypivisor(["--port", "0"] + pair.serverOptions)
         func connect(seconds: Int) throws -> Int {
             let text = try made.openssl([
                 "s_time", "-connect", url.authority, "-CAfile", made.authority, "-new", "-time", "\(seconds)",

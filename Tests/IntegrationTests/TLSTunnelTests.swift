@@ -50,8 +50,7 @@ struct TLSTunnelTests {
         func startHypivisor(port: Int) async throws -> (process: TestProcess, port: Int) {
             let process = try start(
                 "hypivisor",
-                ["--host", hosts == nil ? "127.0.0.1" : "0.0.0.0", "--port", "\(port)"]
-                    + ["--tls-cert", pair.certificate, "--tls-key", pair.key])
+                ["--host", hosts == nil ? "127.0.0.1" : "0.0.0.0", "--port", "\(port)"] + pair.serverOptions)
             let ready = try JSON(parsing: try await process.line(0, timeout: .seconds(60)))
             return (process, try #require(ready["port"]?.int))
         }

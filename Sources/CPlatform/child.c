@@ -3,6 +3,7 @@
 #include "CPlatform.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,6 +38,23 @@ int hypi_unnamed_file(void) {
     int descriptor = mkostemp(name, O_CLOEXEC);
     if (descriptor >= 0) unlink(name);
     return descriptor;
+}
+
+void hypi_begin_child(struct hypi_child *child, const int *signals, int count, short flags) {
+    sigset_t set;
+    posix_spawn_file_actions_init(&child->actions);
+    posix_spawnattr_init(&child->attributes);
+    sigemptyset(&set);
+    posix_spawnattr_setsigmask(&child->attributes, &set);
+    if (!signals) sigfillset(&set);
+    for (int place = 0; place < count; place++) sigaddset(&set, signals[place]);
+    posix_spawnattr_setsigdefault(&child->attributes, &set);
+    posix_spawnattr_setflags(&child->attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | flags);
+}
+
+void hypi_end_child(struct hypi_child *child) {
+    posix_spawn_file_actions_destroy(&child->actions);
+    posix_spawnattr_destroy(&child->attributes);
 }
 
 short hypi_spawn_new_session(void) {

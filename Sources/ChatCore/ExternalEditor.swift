@@ -1,3 +1,5 @@
+import CPlatform
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -46,19 +48,13 @@ enum ExternalEditor {
     }
 
     private static func run(_ words: [String]) throws(Fault) {
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var defaults = sigset_t()
-        sigemptyset(&defaults)
-        // What we ignore the editor would ignore as well.
-        for number in [SIGPIPE, SIGINT, SIGQUIT] { sigaddset(&defaults, number) }
-        posix_spawnattr_setsigdefault(&attributes, &defaults)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        var child = hypi_child()
+        hypi_begin_child(&child, [SIGPIPE, SIGINT, SIGQUIT], 3, 0)
+        defer { hypi_end_child(&child) }
         var arguments = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var pid: pid_t = 0
-        let code = posix_spawn(&pid, words[0], nil, &attributes, &arguments, environ)
+        let code = posix_spawn(&pid, words[0], nil, &child.attributes, &arguments, environ)
         guard code == 0 else { throw Fault(code: code) }
         var status: CInt = 0
         while waitpid(pid, &status, 0) < 0 {

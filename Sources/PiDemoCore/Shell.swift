@@ -132,36 +132,18 @@ struct Shell: Sendable {
     private static func spawn(
         _ shell: String, _ command: String, output: Int32
     ) throws(System.Failure) -> pid_t {
-        #if canImport(Darwin)
-            var actions: posix_spawn_file_actions_t?
-            var attributes: posix_spawnattr_t?
-        #else
-            var actions = posix_spawn_file_actions_t()
-            var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO)
-        // We ignore SIGPIPE, and threads of a pool block signals; a command must inherit neither.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigaddset(&signals, SIGPIPE)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
-        posix_spawnattr_setflags(&attributes, hypi_spawn_new_session() | Int16(flags))
+        var child = hypi_child()
+        hypi_begin_child(&child, [SIGPIPE], 1, hypi_spawn_new_session())
+        defer { hypi_end_child(&child) }
+        posix_spawn_file_actions_addopen(&child.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&child.actions, output, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&child.actions, output, STDERR_FILENO)
 
         var pid: pid_t = 0
         var arguments: [UnsafeMutablePointer<CChar>?] =
             [shell, "-c", command].map { (word: String) in strdup(word) } + [nil]
         defer { for argument in arguments { free(argument) } }
-        let failure = posix_spawn(&pid, shell, &actions, &attributes, &arguments, environ)
+        let failure = posix_spawn(&pid, shell, &child.actions, &child.attributes, &arguments, environ)
         guard failure == 0 else { throw System.Failure(code: failure) }
         return pid
     }

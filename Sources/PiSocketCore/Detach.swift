@@ -114,28 +114,19 @@ public enum Detach {
     private static func spawn(
         _ executable: String, _ arguments: [String], report: CInt, _ logFile: String
     ) throws(Fault) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, report, STDOUT_FILENO)
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, logFile, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // We ignore SIGPIPE, and threads of a pool block signals; the bridge must inherit neither.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in [SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD] { sigaddset(&signals, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
-        posix_spawnattr_setflags(&attributes, hypi_spawn_new_session() | Int16(flags))
+        let signals = [SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD]
+        var child = hypi_child()
+        hypi_begin_child(&child, signals, CInt(signals.count), hypi_spawn_new_session())
+        defer { hypi_end_child(&child) }
+        posix_spawn_file_actions_addopen(&child.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&child.actions, report, STDOUT_FILENO)
+        posix_spawn_file_actions_addopen(
+            &child.actions, STDERR_FILENO, logFile, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         var words: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
         defer { for word in words { free(word) } }
         words.append(nil)
         var pid: pid_t = 0
-        let code = posix_spawn(&pid, executable, &actions, &attributes, words, environ)
+        let code = posix_spawn(&pid, executable, &child.actions, &child.attributes, words, environ)
         guard code == 0 else { throw Fault(action: "start \(executable)", code: code) }
         return pid
     }

@@ -26,39 +26,23 @@ struct KeeperProcess {
     ///
     /// - Throws: Why it cannot be started.
     init(_ command: PiProcess.Command, _ pipes: Pipes) throws(Errno) {
-        #if canImport(Darwin)
-            var actions: posix_spawn_file_actions_t?
-            var attributes: posix_spawnattr_t?
-        #else
-            var actions = posix_spawn_file_actions_t()
-            var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        let fault = hypi_spawn_in_folder(&actions, command.cwd)
+        var child = hypi_child()
+        hypi_begin_child(&child, nil, 0, Int16(POSIX_SPAWN_SETPGROUP))
+        defer { hypi_end_child(&child) }
+        let fault = hypi_spawn_in_folder(&child.actions, command.cwd)
         guard fault == 0 else { throw Errno(rawValue: fault) }
         // In this order: the last one's number may be that of another pipe, which has got its own by then.
         let ends = [pipes.childInput, pipes.childOutput, pipes.childErrors, pipes.childLifeline]
         for (number, end) in ends.enumerated() {
-            posix_spawn_file_actions_adddup2(&actions, end.rawValue, CInt(number))
+            posix_spawn_file_actions_adddup2(&child.actions, end.rawValue, CInt(number))
         }
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // We ignore SIGPIPE, and threads of a pool block signals; pi must inherit neither.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         let words = PiKeeper.words(
             grace: command.grace, program: command.executable, arguments: command.arguments)
         let code = Self.withCStrings([PiKeeper.name] + words) { words in
             Self.withCStrings(command.environment.map { "\($0)=\($1)" }) { environment in
                 var pid: pid_t = 0
-                let code = posix_spawn(&pid, command.keeper, &actions, &attributes, words, environment)
+                let code = posix_spawn(
+                    &pid, command.keeper, &child.actions, &child.attributes, words, environment)
                 return code == 0 ? .success(pid) : Result<pid_t, Errno>.failure(Errno(rawValue: code))
             }
         }

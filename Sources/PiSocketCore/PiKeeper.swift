@@ -68,23 +68,14 @@ public enum PiKeeper {
     }
 
     private static func spawn(_ words: [String]) -> pid_t {
-        #if canImport(Darwin)
-            var attributes: posix_spawnattr_t?
-        #else
-            var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD] { sigaddset(&signals, number) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let signals = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD]
+        var child = hypi_child()
+        hypi_begin_child(&child, signals, CInt(signals.count), 0)
+        defer { hypi_end_child(&child) }
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { (word: String) in strdup(word) } + [nil]
         defer { for argument in arguments { free(argument) } }
         var pid: pid_t = 0
-        let code = posix_spawn(&pid, words[0], nil, &attributes, &arguments, environ)
+        let code = posix_spawn(&pid, words[0], nil, &child.attributes, &arguments, environ)
         if code != 0 { fail("cannot start \(words[0]): \(String(cString: strerror(code)).lowercased())", status: 126) }
         return pid
     }

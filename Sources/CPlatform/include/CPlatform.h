@@ -38,6 +38,21 @@ void hypi_hide_variable(const char *name);
 /// Keeps every descriptor that we inherited, but for standard input, output and error, from our children.
 void hypi_keep_descriptors(void);
 
+/// How a child begins. Of posix_spawn's own types alone Swift would need another declaration on each system.
+struct hypi_child {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+};
+
+/// Prepares a child that inherits neither the signals that this thread blocks nor those among `signals` that we ignore.
+///
+/// We ignore SIGPIPE, and threads of a pool block signals. `flags` are further ones of posix_spawn; `signals` is NULL for
+/// all. To be ended by hypi_end_child.
+void hypi_begin_child(struct hypi_child *child, const int *signals, int count, short flags);
+
+/// Frees what hypi_begin_child took.
+void hypi_end_child(struct hypi_child *child);
+
 /// The posix_spawn flag that puts the child in a session of its own; Swift does not see it on Linux.
 short hypi_spawn_new_session(void);
 

@@ -55,10 +55,13 @@ browser-test: packages ## Put a real browser with a hostile page in front of hyp
 
 # A package of its own: swift-nio-ssl, which it compares with, is none of the programs' dependencies.
 INTEROP := --package-path Tests/Interop --scratch-path $(BUILD)-interop
-interop: packages ## Hold our TLS and WebSocket against swift-nio-ssl and Python's websockets (which it installs)
-	@Tests/Scripts/install-packages.sh openssl python3
+# ws is a package of Debian; elsewhere its tests are left out.
+INTEROP_NODE := $(if $(filter Linux,$(shell uname -s)),nodejs node-ws)
+interop: packages ## Hold our TLS and WebSocket against swift-nio-ssl, Python's websockets and Node's ws (which it installs)
+	@Tests/Scripts/install-packages.sh openssl python3 $(INTEROP_NODE)
 	@Tests/Interop/install-websockets.sh "$(BUILD)/venv"
-	HYPI_INTEROP_PYTHON="$(abspath $(BUILD))/venv/bin/python3" $(SWIFT) test $(INTEROP) --no-parallel
+	HYPI_INTEROP_PYTHON="$(abspath $(BUILD))/venv/bin/python3" HYPI_INTEROP_NODE="$(if $(INTEROP_NODE),$$(command -v node))" \
+		$(SWIFT) test $(INTEROP) --no-parallel
 
 FUZZ_INPUTS ?= 10000000
 FUZZ_FLAGS := -c release --scratch-path $(BUILD)-fuzz -Xswiftc -enable-testing

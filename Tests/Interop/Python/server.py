@@ -1,6 +1,7 @@
 """Python's websockets as a server: TOKEN [CERTIFICATE KEY].
 
-Prints its port. `/echo` sends back every message, `/close` closes with 3005, `/ws` is a registry with one agent.
+Prints its port, and of each connection what compression was agreed ("-": none). `/echo` sends back every message,
+`/close` closes with 3005, `/ws` is a registry with one agent.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ async def registry(socket):
 
 
 async def handle(socket):
+    print(socket.response.headers.get("Sec-WebSocket-Extensions", "-"), flush=True)
     path = socket.request.path.split("?")[0]
     if path == "/close":
         await socket.close(3005, "as asked")

@@ -6,24 +6,11 @@ import NIOCore
 import NIOPosix
 import Testing
 
-private enum PythonPeer {
-    static let interpreter = ProcessInfo.processInfo.environment["HYPI_INTEROP_PYTHON"]
-}
-
 /// Python's websockets, of which `make interop` says where it is.
 @Suite(
     "Python's websockets",
-    .enabled(if: PythonPeer.interpreter != nil, "HYPI_INTEROP_PYTHON names a Python with websockets"))
+    .enabled(if: OutsidePeer.python.interpreter != nil, "HYPI_INTEROP_PYTHON names a Python with websockets"))
 struct WebSocketsTests {
-    private func start(_ script: String, _ arguments: [String], in fixture: Fixture) throws -> TestProcess {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../Python").standardizedFileURL.path
-        return try TestProcess(
-            try #require(PythonPeer.interpreter), ["\(folder)/\(script).py"] + arguments,
-            environment: ["PATH": "/usr/bin:/bin"],
-            cwd: fixture.home)
-    }
-
     @Test(
         "talks to hypivisor, to an agent and through the relay, and is refused as it should be",
         arguments: [false, true])
@@ -31,14 +18,14 @@ struct WebSocketsTests {
         let (fixture, certificates) = (try Fixture(), try Certificates.shared.get())
         defer { fixture.cleanUp() }
         let (pair, authority) = (certificates.good, certificates.authority.authority)
-        let options = isSecure ? ["--tls-cert", pair.certificate, "--tls-key", pair.key] : []
+        let options = isSecure ? pair.serverOptions : []
         let (_, registry) = try await fixture.startHypivisor(["--port", "0"] + options)
         let agent = try await fixture.startAgent(["--id", "spoken-to"] + options)
         let listed = try await fixture.run("hypi-ls", ["--wait", "ready", "spoken-to"])
         #expect(listed.exit == .status(0) && registry.isSecure == isSecure && agent.url.isSecure == isSecure)
         let token = try fixture.token().secret
         let arguments = ["\(registry)", "\(agent.url)", "spoken-to", token] + (isSecure ? [authority] : [])
-        let result = try await start("client", arguments, in: fixture).finish(timeout: .seconds(160))
+        let result = try await OutsidePeer.python.start("client", arguments, in: fixture).finish(timeout: .seconds(160))
         #expect(result.exit == .status(0), "\(result.output)\(result.errors)")
     }
 
@@ -49,7 +36,8 @@ struct WebSocketsTests {
         let (fixture, certificates) = (try Fixture(), try Certificates.shared.get())
         defer { fixture.cleanUp() }
         let pair = certificates.good
-        let server = try start("server", ["s3cret"] + (isSecure ? [pair.certificate, pair.key] : []), in: fixture)
+        let files = isSecure ? [pair.certificate, pair.key] : []
+        let server = try OutsidePeer.python.start("server", ["s3cret"] + files, in: fixture)
         let base = "\(isSecure ? "wss" : "ws")://127.0.0.1:\(try await server.line(0))"
         let trust = TLSTrust(authorityFile: certificates.authority.authority)
         let token = try #require(Token("s3cret"))
@@ -71,6 +59,8 @@ struct WebSocketsTests {
         #expect(listed.exit == .status(0) && listed.output == "from-python\n", "\(listed)")
         let refused = try await fixture.run("hypi-ls", options, environment: ["HYPI_TOKEN": "guess"])
         #expect(refused.exit == .status(77), "\(refused)")
+        // Of three connections that were made on this very machine.
+        for number in 1...3 { #expect(try await server.line(number) == "-", "it is not asked to compress") }
     }
 
     @Test("is not believed as a server of another name, of yesterday, of itself or of another authority")
@@ -82,7 +72,7 @@ struct WebSocketsTests {
             (certificates.selfSigned, "self-signed certificate"),
             (certificates.stranger, "unable to get local issuer certificate"),
         ] {
-            let server = try start("server", ["s3cret", pair.certificate, pair.key], in: fixture)
+            let server = try OutsidePeer.python.start("server", ["s3cret", pair.certificate, pair.key], in: fixture)
             let url = "wss://127.0.0.1:\(try await server.line(0))/ws"
             let result = try await fixture.run(
                 "hypi-ls", ["--hypivisor", url, "--ca-file", certificates.authority.authority],

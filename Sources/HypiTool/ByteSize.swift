@@ -1,9 +1,10 @@
-public import ArgumentParser
-
 /// A number of bytes on the command line: `4096`, `64K`, `16M`, `1G`; powers of 1024.
-public struct ByteSize: ExpressibleByArgument, Sendable, Equatable {
+public struct ByteSize: OptionValue, Equatable {
     /// The number of bytes.
     public var byteCount: Int
+
+    /// What is expected.
+    public static let form = "a size such as 64K or 16M"
 
     /// A size from its text; `nil` if it is none.
     public init?(argument: String) {

@@ -7,18 +7,43 @@
 /// What a person has written down once for every program: `$XDG_CONFIG_HOME/hyper-pi/config`.
 ///
 /// One `key = value` a line, keys being long option names; `#` starts a comment line. Flags and the environment come
-/// first. One file serves all programs, so a key that this one does not take may be another's; one that none takes is a
-/// mistake, and a limit that somebody relies on must not be passed over for a slip of the finger.
+/// first. One file serves all programs, so a key that this one does not take may be another's; one that none takes, one
+/// without a value and one that is there twice are mistakes, and a limit that somebody relies on must not be passed over
+/// for a slip of the finger.
 public struct ConfigFile: Sendable, Equatable {
-    /// What at least one program takes.
+    /// One line of the file that says something.
+    public struct Setting: Sendable, Equatable {
+        /// The long name of an option, without its dashes.
+        public let key: String
+        /// What it is set to; never empty.
+        public let value: String
+        /// Where, as compilers write it: `path:line`.
+        public let place: String
+
+        /// Why this line cannot be meant.
+        ///
+        /// - Parameters:
+        ///   - complaint: What is wrong, as the end of a sentence about `key = value`.
+        ///   - hint: What would be right.
+        /// - Returns: A failure with status 78.
+        public func failure(_ complaint: String, hint: String? = nil) -> Failure {
+            Failure(.configuration, "\(place): '\(key) = \(value)' \(complaint)", hint: hint)
+        }
+    }
+
+    /// What at least one program takes, and takes once.
     private static let keys: Set<String> = [
-        "allow-host", "allow-origin", "ca-file", "grace", "heartbeat", "hook", "hypivisor", "idle-exit", "insecure",
-        "jobs", "log-format", "log-level", "max-agents", "max-clients", "max-connections", "max-cost", "max-repeats",
-        "max-turn", "no-color", "no-extension", "no-spawn", "node-ttl", "pi", "replay", "restart", "root",
-        "spawn-command", "timeout", "tls-pin", "token-file", "ui-timeout",
+        "ca-file", "grace", "heartbeat", "hook", "hypivisor", "idle-exit", "insecure", "jobs", "log-format",
+        "log-level",
+        "max-agents", "max-clients", "max-connections", "max-cost", "max-repeats", "max-turn", "no-color",
+        "no-extension", "no-spawn", "node-ttl", "pi", "replay", "restart", "spawn-command", "timeout", "tls-pin",
+        "token-file", "ui-timeout",
     ]
 
-    private var values: [String: String] = [:]
+    /// What a program takes any number of times, as the option of that name.
+    private static let lists: Set<String> = ["allow-host", "allow-origin", "root"]
+
+    private var settings: [String: [Setting]] = [:]
 
     /// The file of this person; empty if there is none.
     ///
@@ -32,38 +57,59 @@ public struct ConfigFile: Sendable, Equatable {
     ///
     /// - Throws: ``Failure`` with status 78 that names the line.
     public init(text: String, path: String) throws(Failure) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+        for (index, line) in lines.enumerated() {
             let line = Self.trimmed(line)
             guard !line.isEmpty, line.first != "#" else { continue }
-            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, !Self.trimmed(parts[0]).isEmpty else {
-                throw Failure(
-                    .configuration, "\(path):\(index + 1): not a setting", hint: "one 'option-name = value' a line")
-            }
-            let key = String(Self.trimmed(parts[0]))
-            guard Self.keys.contains(key) else {
-                throw Failure(
-                    .configuration, "\(path):\(index + 1): no program takes '\(key)'",
-                    hint: "the manual pages list what they take, under FILES")
-            }
-            values[key] = String(Self.trimmed(parts[1]))
+            try add(try Self.setting(line, place: "\(path):\(index + 1)"))
         }
     }
 
-    /// The value of a long option's name, without its dashes; `nil` if it is not set or empty.
+    private static func setting(_ line: Substring, place: String) throws(Failure) -> Setting {
+        let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(trimmed)
+        guard parts.count == 2, !parts[0].isEmpty else {
+            throw Failure(.configuration, "\(place): not a setting", hint: "one 'option-name = value' a line")
+        }
+        let (key, value) = (String(parts[0]), String(parts[1]))
+        guard keys.contains(key) || lists.contains(key) else {
+            let near = Spelling.nearest(to: key, among: keys.union(lists).sorted())
+            throw Failure(
+                .configuration, "\(place): '\(key)' is no setting",
+                hint: near.map { "did you mean '\($0)'?" } ?? "the manual pages list them, under FILES")
+        }
+        guard !value.isEmpty else {
+            throw Failure(.configuration, "\(place): '\(key)' has no value", hint: "without the line it is unset")
+        }
+        return Setting(key: key, value: value, place: place)
+    }
+
+    private mutating func add(_ setting: Setting) throws(Failure) {
+        if let first = settings[setting.key]?.first, !Self.lists.contains(setting.key) {
+            throw Failure(
+                .configuration, "\(setting.place): '\(setting.key)' is set already", hint: "see \(first.place)")
+        }
+        settings[setting.key, default: []].append(setting)
+    }
+
+    /// The value of a long option's name, without its dashes; `nil` if it is not set.
     public subscript(option: String) -> String? {
-        guard let value = values[option], !value.isEmpty else { return nil }
-        return value
+        settings[option]?.first?.value
+    }
+
+    /// What is said about a long option's name: nothing, one line, or several where the option can be repeated.
+    public func settings(of option: String) -> [Setting] {
+        settings[option] ?? []
     }
 
     /// The value of a flag: `true`, `yes`, `on`, `1` and their opposites.
     ///
     /// - Throws: ``Failure`` with status 78 for any other text.
     public func flag(_ option: String) throws(Failure) -> Bool {
-        switch self[option]?.lowercased() {
+        guard let setting = settings[option]?.first else { return false }
+        switch setting.value.lowercased() {
         case "true", "yes", "on", "1": return true
-        case nil, "false", "no", "off", "0": return false
-        case let text?: throw Failure(.configuration, "config: '\(option) = \(text)' is neither true nor false")
+        case "false", "no", "off", "0": return false
+        default: throw setting.failure("is neither true nor false")
         }
     }
 

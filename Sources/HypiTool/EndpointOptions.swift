@@ -76,12 +76,13 @@ public struct EndpointOptions: ParsableArguments, Sendable {
         for (pin, file, source, status) in [
             (tlsPin, caFile, "--tls-pin", ExitStatus.usage),
             (environment["HYPI_TLS_PIN"], environment["HYPI_CA_FILE"], "HYPI_TLS_PIN", .configuration),
-            (config["tls-pin"], config["ca-file"], "config: 'tls-pin'", .configuration),
+            (pinned?.value, config["ca-file"], "\(pinned?.place ?? ""): 'tls-pin'", .configuration),
         ] where pin != nil || file != nil {
             guard let pin else { return TLSTrust(authorityFile: file) }
             guard let parsed = TLSPin(pin) else {
                 throw Failure(
                     status, "\(source) is not a SHA-256 fingerprint", hint: "64 digits, as hypivisor prints them")
+        let pinned = config.settings(of: "tls-pin").first
             }
             return TLSTrust(authorityFile: file, pin: parsed)
         }
@@ -91,8 +92,8 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     private func resolve(_ environment: Environment) throws(Failure) -> (url: WebSocketURL, token: Token?) {
         if let hypivisor { return try Self.parse(hypivisor, from: "--hypivisor", .usage) }
         if let text = environment["HYPIVISOR_WS"] { return try Self.parse(text, from: "HYPIVISOR_WS", .configuration) }
-        if let text = try ConfigFile(environment: environment)["hypivisor"] {
-            return try Self.parse(text, from: "config: 'hypivisor'", .configuration)
+        if let setting = try ConfigFile(environment: environment).settings(of: "hypivisor").first {
+            return try Self.parse(setting.value, from: "\(setting.place): 'hypivisor'", .configuration)
         }
         let announced = try DiscoveryFile(environment: environment).read()
         return (announced ?? WebSocketURL(host: "127.0.0.1", port: Self.defaultPort, path: "/ws"), nil)

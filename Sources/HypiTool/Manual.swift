@@ -87,8 +87,8 @@ extension Manual.Entry {
     /// The settings.
     public static let configFile = Manual.Entry(
         "~/.config/hyper-pi/config",
-        "Settings for all programs, 'key = value' a line: the long names of options. Programs that "
-            + "ask a hypivisor take 'hypivisor', 'token-file', 'ca-file', 'tls-pin', 'timeout' and 'insecure' from it. The environment is stronger than it, and options are stronger than both."
+        "Settings for all programs, 'key = value' a line: the long names of options, each once unless the option can be "
+            + "repeated. Programs that ask a hypivisor take 'hypivisor', 'token-file', 'ca-file', 'tls-pin', 'timeout' and 'insecure' from it. The environment is stronger than it, and options are stronger than both."
     )
     /// The token's file.
     public static let tokenFile = Manual.Entry(

@@ -29,12 +29,18 @@ public struct Settings: Sendable {
     /// The long names, for the manual.
     var names: [String] { items.map(\.option) }
 
+    /// A word to put before a command line, and the line of the config file that it comes from.
+    struct Word: Sendable {
+        let text: String
+        let setting: ConfigFile.Setting
+    }
+
     /// The options that the config file has for this command line, as words to put before it.
     ///
     /// - Throws: ``Failure`` with status 78 if the file cannot be read, or a flag is neither true nor false.
     func words(
         before words: [String], of summary: @autoclosure () -> CommandSummary, _ environment: Environment
-    ) throws(Failure) -> [String] {
+    ) throws(Failure) -> [Word] {
         guard !items.isEmpty else { return [] }
         let file = try ConfigFile(environment: environment)
         let wanted = items.filter { item in
@@ -42,14 +48,16 @@ public struct Settings: Sendable {
         }
         guard !wanted.isEmpty else { return [] }
         let (own, arguments) = (words.prefix { $0 != "--" }, summary().arguments)
-        var result: [String] = []
+        var result: [Word] = []
         for argument in arguments {
             guard let option = argument.longName, wanted.contains(where: { $0.option == option }),
-                let value = file[option], !Self.isTyped(argument, in: own)
+                !Self.isTyped(argument, in: own)
             else { continue }
             let isFlag = argument.valueName == nil
-            if !isFlag { result.append("--\(option)=\(value)") }
-            if isFlag, try file.flag(option) { result.append("--\(option)") }
+            if isFlag, try !file.flag(option) { continue }
+            for setting in file.settings(of: option) {
+                result.append(Word(text: isFlag ? "--\(option)" : "--\(option)=\(setting.value)", setting: setting))
+            }
         }
         return result
     }

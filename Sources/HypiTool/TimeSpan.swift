@@ -1,11 +1,12 @@
-public import ArgumentParser
-
 /// A length of time as it is typed: `30`, `1.5`, `250ms`, `30s`, `5m`, `2h`, `1d`; seconds unless it says otherwise.
-public struct TimeSpan: Sendable, Equatable, ExpressibleByArgument {
+public struct TimeSpan: OptionValue, Equatable {
     /// The length; zero means that there is no limit.
     public let duration: Duration
     /// The text it was read from.
     public let text: String
+
+    /// What is expected.
+    public static let form = "a time such as 250ms, 30s, 5m or 2h"
 
     /// Longer than any program waits; keeps the arithmetic within bounds.
     private static let longestSeconds = 1e9
@@ -26,12 +27,6 @@ public struct TimeSpan: Sendable, Equatable, ExpressibleByArgument {
         duration = .seconds(value * scale)
         text = argument
     }
-
-    /// The text it was read from.
-    public var description: String { text }
-
-    /// How the help shows a value.
-    public var defaultValueDescription: String { text }
 
     /// A length of time in the words of a message: `60 s`, `250 ms`.
     public static func words(_ duration: Duration) -> String {

@@ -20,9 +20,9 @@ public struct TimeoutOptions: ParsableArguments, Sendable {
         var limit = usual
         if let timeout {
             limit = timeout.duration
-        } else if let text = try ConfigFile(environment: environment)["timeout"] {
-            guard let span = TimeSpan(argument: text) else {
-                throw Failure(.configuration, "config: 'timeout = \(text)' is no time", hint: "such as 30s or 5m")
+        } else if let setting = try ConfigFile(environment: environment).settings(of: "timeout").first {
+            guard let span = TimeSpan(argument: setting.value) else {
+                throw setting.failure("is no time", hint: "expected \(TimeSpan.form)")
             }
             limit = span.duration
         }

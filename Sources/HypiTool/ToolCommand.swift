@@ -63,17 +63,40 @@ extension ToolCommand {
 
     /// The command with what the config file says, too; `nil` where it says nothing.
     private static func configured(_ words: [String]) async throws -> (any ParsableCommand)? {
-        let tool = configuration.commandName ?? "\(Self.self)"
         do {
-            let environment = Environment.current()
-            let more = try settings.words(before: words, of: CommandSummary(Self.self), environment)
-            return more.isEmpty ? nil : try await asyncParseAsRoot(more + words)
-        } catch let failure as Failure {
-            Diagnostic.print(tool, failure.line)
+            let more = try settings.words(before: words, of: CommandSummary(Self.self), .current())
+            return more.isEmpty ? nil : try await parse(more, before: words)
         } catch {
-            Diagnostic.print(tool, "config: \(line(message(for: error)))")
+            let failure = Failure(error)
+            Diagnostic.print(configuration.commandName ?? "\(Self.self)", failure.line)
+            throw ExitCode(failure.status.rawValue)
         }
-        throw ExitCode(ExitStatus.configuration.rawValue)
+    }
+
+    /// Puts settings before the words that were typed, which are right by themselves.
+    ///
+    /// - Throws: ``Failure`` with status 78 that names the first line of the file that makes them wrong.
+    private static func parse(_ settings: [Settings.Word], before words: [String]) async throws
+        -> any ParsableCommand
+    {
+        do {
+            return try await asyncParseAsRoot(settings.map(\.text) + words)
+        } catch {
+            for count in 1..<settings.count {
+                do {
+                    _ = try await asyncParseAsRoot(settings.prefix(count).map(\.text) + words)
+                } catch {
+                    throw failure(error, of: settings[count - 1])
+                }
+            }
+            throw failure(error, of: settings[settings.count - 1])
+        }
+    }
+
+    private static func failure(_ error: any Error, of word: Settings.Word) -> Failure {
+        Failure(
+            .configuration, "\(word.setting.place): \(line(message(for: error)))",
+            hint: "see '\(configuration.commandName ?? "\(Self.self)") --help'")
     }
 
     private static func finish(_ error: any Error) -> Never {
@@ -113,10 +136,20 @@ extension ToolCommand {
     /// The parser's words as one line in the house's style: lower case, no period, a list with commas.
     private static func line(_ message: String) -> String {
         let lines = message.split(separator: "\n")
-        guard let head = lines.first, let initial = head.first else { return message }
+        guard let head = lines.first.map(proposal), let initial = head.first else { return message }
         let text = initial.lowercased() + head.dropFirst()
         guard lines.count > 1 else { return text.hasSuffix(".") ? String(text.dropLast()) : text }
         return text + " " + lines.dropFirst().map { $0.drop { " -".contains($0) } }.joined(separator: ", ")
+    }
+
+    /// A proposal of ours in place of the parser's, which takes whatever is three characters away for a slip, of a word
+    /// of three characters, too.
+    private static func proposal(_ line: Substring) -> String {
+        guard let end = line.firstRange(of: "'. Did you mean '") else { return String(line) }
+        let names = CommandSummary(Self.self).arguments.compactMap(\.longName)
+        let word = line[..<end.lowerBound].drop { $0 != "'" }.drop { "'-".contains($0) }
+        let near = Spelling.nearest(to: String(word), among: names)
+        return line[..<end.lowerBound] + "'" + (near.map { ", did you mean '--\($0)'?" } ?? "")
     }
 
     private static func leave(_ status: Int32) -> Never {

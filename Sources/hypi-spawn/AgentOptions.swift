@@ -21,7 +21,8 @@ struct StartOptions: ParsableArguments {
 
 /// What stops the agent or tells of it; passed on to pi-socket, which reads the values.
 struct GuardOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Block the agent beyond this cost.", valueName: "usd")) var maxCost: Double?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Block the agent beyond this cost.", valueName: "usd"))
+    var maxCost: Dollars?
     @Option(help: ArgumentHelp("Block it after a longer turn.", valueName: "time")) var maxTurn: TimeSpan?
     @Option(help: ArgumentHelp("Block it when the same call fails this often.", valueName: "count"))
     var maxRepeats: Int?
@@ -31,10 +32,14 @@ struct GuardOptions: ParsableArguments {
     /// Those that were given, by their names on the wire.
     var given: [(name: String, value: String)] {
         let options = [
-            ("max_cost", maxCost.map { "\($0)" }), ("max_turn", maxTurn?.text),
+            ("max_cost", maxCost?.text), ("max_turn", maxTurn?.text),
             ("max_repeats", maxRepeats.map(String.init)), ("idle_exit", idleExit?.text), ("hook", hook),
         ]
         return options.compactMap { name, value in value.map { (name, $0) } }
+    }
+
+    func validate() throws {
+        guard maxRepeats.map({ $0 > 0 }) ?? true else { throw ValidationError("--max-repeats must be positive") }
     }
 }
 

@@ -49,7 +49,7 @@ extension PiSocketArguments {
         options.restart = restart ?? (stdio ? .never : .onFailure)
         if let grace { options.grace = grace.duration }
         options.idleExit = idleExit?.duration
-        options.maxCost = maxCost
+        options.maxCost = maxCost?.amount
         options.maxTurn = maxTurn?.duration
         options.maxRepeats = maxRepeats
         options.hook = hook ?? environment["HYPI_HOOK"]

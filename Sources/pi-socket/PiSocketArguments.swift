@@ -40,8 +40,8 @@ struct PiSocketArguments: ParsableArguments {
     var replay: ByteSize?
     @Option(help: ArgumentHelp("Viewers at once (default: 20000).", valueName: "count"))
     var maxClients: Int?
-    @Option(help: ArgumentHelp("Stop the agent beyond this cost.", valueName: "usd"))
-    var maxCost: Double?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Stop the agent beyond this cost.", valueName: "usd"))
+    var maxCost: Dollars?
     @Option(help: ArgumentHelp("Stop a run that takes longer.", valueName: "time"))
     var maxTurn: TimeSpan?
     @Option(help: ArgumentHelp("Stop when the same tool call fails this often.", valueName: "count"))
@@ -68,4 +68,9 @@ struct PiSocketArguments: ParsableArguments {
     var resume: String?
     @Argument(parsing: .postTerminator, help: .hidden)
     var piArguments: [String] = []
+
+    func validate() throws {
+        guard maxRepeats.map({ $0 > 0 }) ?? true else { throw ValidationError("--max-repeats must be positive") }
+        guard maxClients.map({ $0 > 0 }) ?? true else { throw ValidationError("--max-clients must be positive") }
+    }
 }

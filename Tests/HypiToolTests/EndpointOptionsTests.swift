@@ -140,7 +140,7 @@ struct EndpointOptionsTests {
             for (arguments, environment, source, status) in [
                 (["--tls-pin", "short"], [:], "--tls-pin", .usage),
                 ([], ["HYPI_TLS_PIN": "short"], "HYPI_TLS_PIN", .configuration),
-                ([], [:], "config: 'tls-pin'", .configuration),
+                ([], [:], "\(home)/.config/hyper-pi/config:1: 'tls-pin'", .configuration),
             ] as [([String], [String: String], String, HypiTool.ExitStatus)] {
                 let failure = #expect(throws: Failure.self) {
                     try trust(arguments, environment.merging(["HOME": home]) { $1 })

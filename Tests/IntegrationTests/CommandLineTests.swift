@@ -54,6 +54,21 @@ struct CommandLineTests {
             ("hypivisor", ["--port", "99999"], "--port must be from 0 to 65535"),
             ("pi-socket", ["--nonsense"], "unknown option '--nonsense'"),
             ("pi-socket", ["stray"], "unexpected argument 'stray'"),
+            (
+                "pi-socket", ["--max-cost", "-1"],
+                "the value '-1' is invalid for '--max-cost <usd>': expected an amount such as 2.50"
+            ),
+            (
+                "hypi-spawn", ["--max-cost=-1", "."],
+                "the value '-1' is invalid for '--max-cost <usd>': expected an amount such as 2.50"
+            ),
+            ("hypi-spawn", ["--max-repeats", "0", "."], "--max-repeats must be positive"),
+            (
+                "hypi-ls", ["--timeout", "5x"],
+                "the value '5x' is invalid for '--timeout <time>': expected a time such as 250ms, 30s, 5m or 2h"
+            ),
+            ("hypi-ls", ["--jsno"], "unknown option '--jsno', did you mean '--json'?"),
+            ("hypi-ls", ["--foo"], "unknown option '--foo'"),
             ("hypi-ls", ["--wait"], "missing value for '--wait <state>'"),
             (
                 "hypi-ls", ["--status", "x"],

@@ -13,6 +13,9 @@ public enum DescriptorRoom {
     public static let forBridge = 28
     /// Descriptors for one more child: its pipes, and what it is watched with.
     public static let forChild = 16
+    /// Descriptors for a tool: a loop, timers and signals, a connection being made to two addresses and their name looked
+    /// up meanwhile, and a file.
+    public static let forTool = 16
     /// Descriptors for an event loop.
     public static let forLoop = 3
 
@@ -24,7 +27,8 @@ public enum DescriptorRoom {
         defer { for descriptor in opened { close(descriptor) } }
         while opened.count < count {
             let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { return false }
+            // Where there is no such file, nothing is said about descriptors.
+            guard descriptor >= 0 else { return errno != EMFILE && errno != ENFILE }
             opened.append(descriptor)
         }
         return true

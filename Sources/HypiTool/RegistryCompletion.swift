@@ -37,6 +37,7 @@ public enum RegistryCompletion {
     ) -> CompletionKind {
         .custom { line, _, prefix in
             // A shell shows nothing of what goes wrong here; the command itself will say it.
+            guard DescriptorRoom.has(DescriptorRoom.forTool) else { return [] }
             let found = (try? await inTime { try await words(try link(line), prefix) }) ?? []
             let isClean = { (word: String) in !word.isEmpty && word == word.withoutControlCharacters }
             return Set(found.filter { $0.hasPrefix(prefix) && isClean($0) }).sorted()

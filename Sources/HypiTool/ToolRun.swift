@@ -1,4 +1,5 @@
 import ArgumentParser
+public import HypiNet
 
 /// Runs a program's body and turns what it throws into one line and an exit status.
 public enum ToolRun {
@@ -6,13 +7,17 @@ public enum ToolRun {
     ///
     /// - Parameters:
     ///   - tool: The program's name, for its error line.
+    ///   - descriptors: How many it has to be able to open; without them the event loop or a timer would end the process.
     ///   - body: What it does; the status it returns is its exit status.
     /// - Throws: `ExitCode`, for the argument parser to end the process with.
-    public static func run(_ tool: String, _ body: () async throws -> ExitStatus) async throws {
+    public static func run(
+        _ tool: String, descriptors: Int = DescriptorRoom.forTool, _ body: () async throws -> ExitStatus
+    ) async throws {
         StandardOutput.keepPlace()
         SignalExit.ignoreBrokenPipes()
         let status: ExitStatus
         do {
+            try Failure.unlessRoom(for: descriptors)
             status = try await body()
         } catch let error as ExitCode {
             throw error

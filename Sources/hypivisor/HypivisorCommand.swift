@@ -18,14 +18,14 @@ struct HypivisorCommand: ToolCommand {
     @OptionGroup var options: HypivisorOptions
 
     func run() async throws {
-        try await ToolRun.run("hypivisor") {
+        DescriptorLimit.raise()
+        let descriptors = DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forChild
+        try await ToolRun.run("hypivisor", descriptors: descriptors) {
             let environment = Environment.current()
             guard !options.systemdUnit else {
                 try StandardOutput.write(HypivisorOptions.unit())
                 return .success
             }
-            DescriptorLimit.raise()
-            try Failure.unlessRoom(for: DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forChild)
             let logger = options.logger()
             let configuration = try options.configuration(environment, logger: logger)
             let hangups: [UnixSignal] = configuration.certificate == nil ? [] : [.sighup]

@@ -20,9 +20,10 @@ struct PiSocketCommand: ToolCommand {
         if options.detach && !options.detached {
             return try await ToolRun.run("pi-socket") { try options.startDetached() }
         }
-        guard options.detached else { return try await ToolRun.run("pi-socket", serve) }
+        // It asks for more descriptors than other programs, and where a detached one lacks them its starter is to hear of it.
+        guard options.detached else { return try await ToolRun.run("pi-socket", descriptors: 0, serve) }
         SignalExit.ignore(SignalExit.hangup)
-        try await ToolRun.run("pi-socket") {
+        try await ToolRun.run("pi-socket", descriptors: 0) {
             do {
                 return try await serve()
             } catch {

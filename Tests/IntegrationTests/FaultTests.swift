@@ -83,6 +83,34 @@ struct FaultTests {
         #expect(statuses.first == .status(71) && statuses.last == .status(0))
     }
 
+    @Test("A tool that has too few descriptors says so and does nothing; with ever so few more it works")
+    func fewDescriptorsOfTools() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        _ = try await fixture.startHypivisor()
+        let agent = try await fixture.startAgent(["--id", "one"])
+        let listed = try await fixture.run("hypi-ls", ["--wait", "idle", "one", "--timeout", "20"])
+        #expect(listed.exit == .status(0), "\(listed.errors)")
+        let lines = [
+            "hypi-ls", "hypi-dirs ~", "hypi-spawn ~ --if-absent", "hypi-attach -p hi one",
+            "hypi-attach --last \(agent.url)",
+            "pi-demo",
+        ]
+        for line in lines {
+            var exits: [TestProcess.Exit] = []
+            for limit in 8...24 {
+                let tool = try start("ulimit -n \(limit); exec \(Fixture.executables)/\(line)", fixture)
+                let (exit, output, errors) = try await tool.finish(timeout: .seconds(60))
+                exits.append(exit)
+                guard exit != .status(0) else { continue }
+                #expect(exit == .status(71) && output == "", "\(line) with \(limit): \(errors)")
+                #expect(errors.contains(": too few file descriptors: ") && errors.hasSuffix("see 'ulimit -n')\n"))
+                #expect(errors.split(separator: "\n").count == 1)
+            }
+            #expect(exits.first == .status(71) && exits.last == .status(0), "\(line): \(exits)")
+        }
+    }
+
     @Test(
         "Under a limit of memory hypivisor bounds what it holds for dashboards that do not read, and serves on",
         .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/prlimit"), "needs prlimit"),

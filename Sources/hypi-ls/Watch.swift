@@ -14,8 +14,8 @@ struct Watch {
     }
 
     mutating func run(_ link: RegistryLink, since cursor: String?) async throws -> ExitStatus {
-        if printer.style == .table { return try await Screen(selection, printer).run(link) }
         StandardOutput.endWithReader()
+        if printer.style == .table { return try await Screen(selection, printer).run(link) }
         var feed = link.feed(since: cursor)
         while true {
             let changes = try take(try await feed.next(), isContinued: cursor != nil)

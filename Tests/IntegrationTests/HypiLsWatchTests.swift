@@ -129,11 +129,12 @@ struct HypiLsWatchTests {
         #expect(try summary(process) == ["node_joined b a.0", "node_updated b a.2", "node_updated a a.4"])
     }
 
-    @Test("its reader's end is its own, also while nothing happens")
-    func readerGone() async throws {
+    @Test(
+        "its reader's end is its own, also while nothing happens", arguments: ["--json", "--quiet", "--table"])
+    func readerGone(style: String) async throws {
         let registry = try await FakeRegistry.start([node("a"), node("b"), node("c"), node("d")])
         let shell = try TestProcess(
-            "/bin/bash", ["-c", "hypi-ls --watch | head -n 3; echo ${PIPESTATUS[0]}"],
+            "/bin/bash", ["-c", "hypi-ls --watch \(style) | head -n 3; echo ${PIPESTATUS[0]}"],
             environment: fixture.environment.merging(["HYPIVISOR_WS": registry.url]) { $1 })
         let result = try await shell.finish()
         let lines = result.output.split(separator: "\n")

@@ -31,6 +31,16 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     /// The port hypivisor listens on unless told otherwise.
     public static let defaultPort = 31415
 
+    /// Refuses a promise that the URL cannot keep: without TLS nobody shows a certificate that could be looked at.
+    ///
+    /// Only what was typed counts. A pin in the environment or the config file is for those servers that have TLS.
+    ///
+    /// - Throws: ``Failure`` with status 64.
+    public func checkTrust(in url: WebSocketURL) throws(Failure) {
+        guard !url.isSecure, tlsPin != nil || caFile != nil else { return }
+        throw Failure(.usage, "\(tlsPin != nil ? "--tls-pin" : "--ca-file") goes with wss:// only, not with \(url)")
+    }
+
     /// The registry endpoint: the option, else `HYPIVISOR_WS`, else the config file, else what a hypivisor of this
     /// person has announced, else the default port on loopback.
     ///
@@ -72,6 +82,7 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     private func trust(_ environment: Environment, in url: WebSocketURL) throws(Failure) -> TLSTrust {
         guard url.isSecure else { return TLSTrust() }
         let config = try ConfigFile(environment: environment)
+        let pinned = config.settings(of: "tls-pin").first
         // Each source is asked for both: a pin in the file must not defeat an authority on the command line.
         for (pin, file, source, status) in [
             (tlsPin, caFile, "--tls-pin", ExitStatus.usage),
@@ -82,7 +93,6 @@ public struct EndpointOptions: ParsableArguments, Sendable {
             guard let parsed = TLSPin(pin) else {
                 throw Failure(
                     status, "\(source) is not a SHA-256 fingerprint", hint: "64 digits, as hypivisor prints them")
-        let pinned = config.settings(of: "tls-pin").first
             }
             return TLSTrust(authorityFile: file, pin: parsed)
         }

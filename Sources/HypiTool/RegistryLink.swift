@@ -22,6 +22,7 @@ public struct RegistryLink: Sendable {
         _ endpoint: EndpointOptions, _ environment: Environment, timeout: TimeAmount? = nil
     ) throws(Failure) {
         url = try endpoint.registry(environment)
+        try endpoint.checkTrust(in: url)
         var options = try endpoint.clientOptions(environment)
         if let timeout { options.timeout = timeout }
         self.options = options

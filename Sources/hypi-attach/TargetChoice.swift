@@ -75,6 +75,7 @@ struct TargetChoice: Sendable {
         guard var url = WebSocketURL(text) else {
             throw Failure(.usage, "'\(text)' is not a WebSocket URL", hint: "such as ws://127.0.0.1:4000")
         }
+        try endpoint.checkTrust(in: url)
         var options = try endpoint.clientOptions(environment, to: url)
         if let query = url.query, let shown = PercentCoding.value(of: "token", inQuery: query) {
             options.token = Token(shown)
@@ -84,7 +85,9 @@ struct TargetChoice: Sendable {
     }
 
     private func registry() throws -> WebSocketURL {
-        try endpoint.registry(environment)
+        let url = try endpoint.registry(environment)
+        try endpoint.checkTrust(in: url)
+        return url
     }
 
     private func client() throws -> WebSocketClient.Options {

@@ -53,6 +53,10 @@ extension PiSocketArguments {
         options.maxTurn = maxTurn?.duration
         options.maxRepeats = maxRepeats
         options.hook = hook ?? environment["HYPI_HOOK"]
+        // A URL that is looked for may be another one tomorrow, and have TLS.
+        if endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil {
+            try endpoint.checkTrust(in: try endpoint.registry(environment))
+        }
         options.registry = standalone ? nil : registry(environment)
         options.announcements = { announced in
             let file = try DiscoveryFile(environment: environment)

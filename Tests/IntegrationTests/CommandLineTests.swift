@@ -85,6 +85,26 @@ struct CommandLineTests {
         #expect(result == (.status(64), "", "\(tool): \(message) (see '\(tool) --help')\n"))
     }
 
+    @Test("--tls-pin and --ca-file are refused where no certificate is shown, and nothing is sent there")
+    func trustWithoutTLS() async throws {
+        defer { fixture.cleanUp() }
+        let (url, pin) = ("ws://127.0.0.1:9/ws", String(repeating: "0a", count: 32))
+        for (tool, arguments) in [
+            ("hypi-ls", []), ("hypi-dirs", []), ("hypi-spawn", []), ("hypi-attach", ["-p", "x", "one"]),
+            ("pi-socket", ["--port", "0"]),
+        ] {
+            for (option, value) in [("--tls-pin", pin), ("--ca-file", "/none.pem")] {
+                let result = try await fixture.run(tool, arguments + ["--hypivisor", url, option, value])
+                #expect(result == (.status(64), "", "\(tool): \(option) goes with wss:// only, not with \(url)\n"))
+            }
+        }
+        let direct = try await fixture.run("hypi-attach", ["-p", "x", "--tls-pin", pin, "ws://127.0.0.1:9"])
+        #expect(direct.exit == .status(64))
+        // A pin that is there for other servers is no mistake.
+        let variable = try await fixture.run("hypi-ls", environment: ["HYPIVISOR_WS": url, "HYPI_TLS_PIN": pin])
+        #expect(variable.exit == .status(69), "\(variable.errors)")
+    }
+
     @Test("what cannot be printed is 74, for help, version and manual alike", arguments: tools)
     func full(tool: String) async throws {
         for option in ["--help", "--version", "--generate-manual"] {

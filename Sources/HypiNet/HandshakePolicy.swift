@@ -89,8 +89,7 @@ public struct Refusal: Error, Sendable, Equatable {
     static let badRequest = Refusal(status: 400, message: "not a valid WebSocket request")
     static let tokenMissing = Refusal(
         status: 401, message: "a token is needed: send 'Authorization: Bearer <token>'", isAttempt: true)
-    static let tokenWrong = Refusal(
-        status: 401, message: "the token is wrong: compare HYPI_TOKEN or the token file", isAttempt: true)
+    static let tokenWrong = Refusal(status: 401, message: "the token is wrong", isAttempt: true)
     static let originNotAllowed = Refusal(
         status: 403, message: "this origin is not allowed (see --allow-origin)", isAttempt: true)
     static let hostNotAllowed = Refusal(

@@ -186,6 +186,20 @@ import Testing
             stage,
             "{\"type\":\"extension_ui_request\",\"id\":\"n\",\"method\":\"notify\",\"message\":"
                 + "\"hyper-pi-tools:[{\\\"name\\\":\\\"bash\\\",\\\"description\\\":\\\"Runs\\\"}]\"}")
+    @Test(
+        "what a guard says of money is money",
+        arguments: [
+            (0.00004, 0, "the session has cost $0.00, the limit is $0.00"),
+            (5.1, 5, "the session has cost $5.10, the limit is $5.00"),
+            (0.0123, 0.01, "the session has cost $0.0123, the limit is $0.01"),
+            (12.34, 1.5, "the session has cost $12.34, the limit is $1.50"),
+            (0.9999999, 0.5, "the session has cost $1.00, the limit is $0.50"),
+        ])
+    func money(cost: Double, limit: Double, detail: String) {
+        var guards = GuardSet(GuardLimits(cost: limit))
+        #expect(guards.apply(cost: cost)?.detail == detail)
+    }
+
         let late = Reader(stage)
         stage.settle()
         #expect(late.read()[0]["tools"] == [["name": "bash", "description": "Runs"]])

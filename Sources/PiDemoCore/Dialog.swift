@@ -45,13 +45,13 @@ struct Dialog {
         }
     }
 
-    /// The answer in words, as the command reports it.
+    /// The answer in words, as the command reports it; somebody cancelled where there is none, or nobody was there.
     static func report(_ kind: Kind, _ value: JSON?) -> String {
         let words =
             switch value {
             case .string(let text) where kind != .editor: text
             case let value?: value.text
-            case nil: "undefined"
+            case nil: "no answer"
             }
         return "\(kind.rawValue): \(words)"
     }

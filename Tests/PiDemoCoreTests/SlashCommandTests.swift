@@ -1,3 +1,4 @@
+import HypiWire
 import Testing
 
 @testable import PiDemoCore
@@ -26,6 +27,14 @@ struct SlashCommandTests {
         #expect(
             try SlashCommand.parse("/ask") == .ask(Dialog.Kind.allCases, timeoutMilliseconds: nil, keepsAnswers: false))
         #expect(throws: SlashCommand.Misuse.self) { try SlashCommand.parse("/ask --timeout") }
+    }
+
+    @Test("what was answered is told in words, and so is that nobody did")
+    func reports() {
+        #expect(Dialog.report(.select, "Block") == "select: Block")
+        #expect(Dialog.report(.confirm, true) == "confirm: true")
+        #expect(Dialog.report(.editor, "a\nb") == #"editor: "a\nb""#)
+        #expect(Dialog.report(.select, nil) == "select: no answer")
     }
 
     @Test(

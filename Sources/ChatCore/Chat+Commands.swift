@@ -28,8 +28,7 @@ extension Chat {
         case .abort: abort()
         case .resume: outlet.yield(.frame(["type": "resume"]))
         case .model(let word): model(word)
-        case .thinkingLevel(let level):
-            tell(["type": "set_thinking_level", "level": .string(level)], "thinking: \(level)")
+        case .thinkingLevel(let level): think(level)
         case .name(let name): tell(["type": "set_session_name", "name": .string(name)], "name: \(name)")
         case .compact(let what): compact(what)
         case .new: change(["type": "new_session"], "a new session")
@@ -117,6 +116,21 @@ extension Chat {
 
     private static func name(_ model: JSON) -> String {
         "\(model["provider"]?.string ?? "")/\(model["id"]?.string ?? "")"
+    }
+
+    /// pi takes any word and makes of it what the model can do; what it has then is told.
+    private func think(_ level: String) {
+        guard !level.isEmpty else { return transcript.warn("/thinking-level LEVEL") }
+        send(["type": "set_thinking_level", "level": .string(level)]) { chat, response in
+            chat.complain(response)
+            guard response["success"]?.bool == true else { return }
+            chat.send(["type": "get_state"]) { chat, response in
+                chat.complain(response)
+                guard let taken = PiState(response["data"] ?? .null).thinkingLevel else { return }
+                chat.transcript.note("thinking: \(taken)" + (taken == level ? "" : ", not \(level)"))
+                chat.changed()
+            }
+        }
     }
 
     private func compact(_ what: String) {

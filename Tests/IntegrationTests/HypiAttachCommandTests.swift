@@ -79,6 +79,19 @@ struct HypiAttachCommandTests {
         }
     }
 
+    @Test("/thinking-level tells the level that the agent has then, not the word that was typed")
+    func thinkingLevel() async throws {
+        try await ChatScreen.beside { _, screen, url in
+            try await screen.attach(url)
+            for (typed, told) in [("high", "high"), ("hgih", "off, not hgih"), ("low", "low")] {
+                try await screen.enter("/thinking-level \(typed)")
+                try await screen.waitForRow { $0 == "· thinking: \(told)" }
+            }
+            try await screen.enter("/thinking-level")
+            try await screen.waitForRow { $0 == "! /thinking-level LEVEL" }
+        }
+    }
+
     @Test("/steer is heard between two tools of the running turn")
     func steer() async throws {
         try await ChatScreen.beside { fixture, screen, url in

@@ -31,11 +31,12 @@ extension Chat {
         case .thinkingLevel(let level): think(level)
         case .name(let name): tell(["type": "set_session_name", "name": .string(name)], "name: \(name)")
         case .compact(let what): compact(what)
-        case .new: change(["type": "new_session"], "a new session")
+        case .new: change("/new", ["type": "new_session"], "a new session")
         case .sessions(let path): sessions(path)
         case .export(let path): export(path)
         case .stats: stats()
         case .attach(let path): attach(path)
+        case .crowded(let command): transcript.warn("\(command) takes nothing behind it")
         }
         changed()
     }
@@ -133,7 +134,15 @@ extension Chat {
         }
     }
 
+    /// Whether nobody's answer would be cut off, in this chat or in another; says what to do otherwise.
+    private func isFree(for command: String) -> Bool {
+        guard isBusy else { return true }
+        transcript.warn("an answer is running: wait for its end, or /abort it, then \(command)")
+        return false
+    }
+
     private func compact(_ what: String) {
+        guard isFree(for: "/compact") else { return }
         var command: JSONObject = ["type": "compact"]
         if !what.isEmpty { command["customInstructions"] = .string(what) }
         transcript.note("summarising the conversation")
@@ -142,7 +151,7 @@ extension Chat {
 
     private func sessions(_ path: String) {
         guard path.isEmpty else {
-            return change(["type": "switch_session", "sessionPath": .string(path)], "session: \(path)")
+            return change("/sessions", ["type": "switch_session", "sessionPath": .string(path)], "session: \(path)")
         }
         send(["type": "get_state"]) { chat, response in
             let state = PiState(response["data"] ?? .null)
@@ -151,8 +160,9 @@ extension Chat {
         }
     }
 
-    /// Goes to another conversation; what waits for the end of a turn of this one goes back into the line, not away with it.
-    private func change(_ command: JSONObject, _ done: String) {
+    /// Goes to another conversation, where no answer is running; a line that is on its way to this one comes back.
+    private func change(_ name: String, _ command: JSONObject, _ done: String) {
+        guard isFree(for: name) else { return }
         guard !queue.isEmpty else { return tell(command, done) }
         let waiting = queue
         // pi empties its queue with the session in any case, so one that has no such command loses nothing more.

@@ -76,7 +76,11 @@ extension Chat {
 
     func obey(_ text: String) {
         guard text.hasPrefix("/") else { return prompt(text) }
-        if let command = LocalCommand(text) { return perform(command) }
+        if let command = LocalCommand(text) {
+            perform(command)
+            if case .crowded = command { editor.text = text }
+            return
+        }
         guard completion.commands != nil else { return undecided.append(text) }
         if completion.piKnows(text) { return prompt(text) }
         let word = text.prefix { !$0.isWhitespace }

@@ -3,6 +3,8 @@ enum LocalCommand: Equatable {
     case help, more, expand, thinking, steer(String), take, edit, detach, stop, abort
     case model(String), thinkingLevel(String), name(String), compact(String), new, sessions(String), export(String)
     case stats, attach(String), resume
+    /// A command that takes nothing, with something behind it; the command.
+    case crowded(String)
 
     /// Names and what they do, for completion and `/help`.
     static let descriptions: [(name: String, text: String)] = [
@@ -35,6 +37,11 @@ enum LocalCommand: Equatable {
     init?(_ line: String) {
         let word = line.prefix { !$0.isWhitespace }
         let rest = String(line.dropFirst(word.count).drop(while: \.isWhitespace))
+        // Whoever writes more than that may mean a prompt, and some of these cannot be undone.
+        guard rest.isEmpty || !Self.descriptions.contains(where: { $0.name == word }) else {
+            self = .crowded(String(word))
+            return
+        }
         switch word {
         case "/help": self = .help
         case "/more": self = .more

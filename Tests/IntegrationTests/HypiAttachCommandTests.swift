@@ -60,22 +60,49 @@ struct HypiAttachCommandTests {
         }
     }
 
-    @Test("/new in mid-turn brings what is queued back into the line, where it can be sent to the new session")
-    func newSessionKeepsTheQueue() async throws {
-        try await ChatScreen.beside(rate: 30) { _, screen, url in
+    @Test("/new, /sessions FILE and /compact in mid-turn end no answer and take no line; after /abort they go on")
+    func midTurn() async throws {
+        try await ChatScreen.beside(rate: 30) { fixture, screen, url in
             try await screen.attach(url)
             try await screen.enter("/long 3000")
             try await screen.waitFor("(Ctrl-C aborts)")
-            try await screen.enter("one")
-            try await screen.enter("two")
-            try await screen.wait("the queue") { rows in ["queued: one", "queued: two"].allSatisfy(rows.contains) }
+            _ = try await fixture.run("hypi-attach", ["-p", "another viewer's", "--no-wait", "\(url)"])
+            try await screen.enter("mine")
+            let queued = ["queued: another viewer's", "queued: mine"]
+            try await screen.wait("the queue") { rows in queued.allSatisfy(rows.contains) }
+            for (command, name) in [("/new", "/new"), ("/sessions x.jsonl", "/sessions"), ("/compact", "/compact")] {
+                try await screen.enter(command)
+                let told = "! an answer is running: wait for its end, or /abort it, then \(name)"
+                let rows = try await screen.wait(told) { $0.contains(told) }
+                #expect(rows.last == ">" && queued.allSatisfy(rows.contains))
+                #expect(rows.contains { $0.contains("working") })
+            }
+            try await screen.enter("/take")
+            try await screen.wait("the queue in the line") { $0.last == "mine" }
+            try await screen.press("C-u")
+            try await screen.enter("/abort")
+            try await screen.waitForRow { $0 == "! aborted" }
+            try await screen.waitForEnd()
             try await screen.enter("/new")
             try await screen.waitForRow { $0 == "· a new session" }
-            let rows = try await screen.wait("the line") { $0.suffix(2) == ["> one", "two"] }
-            #expect(rows.contains("· what was queued is back in the line"))
-            #expect(!rows.contains { $0.hasPrefix("queued:") })
-            try await screen.press("Enter")
-            try await screen.waitForRow { $0 == "› one" }
+        }
+    }
+
+    @Test("a command that takes nothing does nothing with words behind it, and stays in the line")
+    func crowded() async throws {
+        try await ChatScreen.beside { fixture, screen, url in
+            try await screen.attach(url)
+            try await screen.ask("hello")
+            for command in ["/new", "/stop", "/detach", "/abort"] {
+                try await screen.enter("\(command) please")
+                try await screen.waitForRow { $0 == "! \(command) takes nothing behind it" }
+                try await screen.wait("the line") { $0.last == "> \(command) please" }
+                try await screen.press("C-u")
+            }
+            let rows = try await screen.rows()
+            #expect(!rows.contains("· a new session"))
+            let state = try await fixture.run("hypi-attach", ["--jsonl-in", "\(url)"], input: #"{"type":"get_state"}"#)
+            #expect(state.output.contains(#""messageCount":2"#))
         }
     }
 

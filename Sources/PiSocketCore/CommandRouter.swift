@@ -33,6 +33,8 @@ struct CommandRouter {
     /// What the bridge itself asks pi.
     enum OwnQuestion {
         case state, stats, commands, messages, tools, gateProbe, abort
+        /// What the session has cost at the end of a run.
+        case finalStats
     }
 
     /// What is to be done now.

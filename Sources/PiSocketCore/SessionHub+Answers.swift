@@ -63,7 +63,7 @@ extension SessionHub {
         switch question {
         case .messages: takeMessages(response.success ? messages ?? response.messages.map(MessageIndex.init) : nil)
         case .state, .gateProbe: takeState(response, isProbe: question == .gateProbe)
-        case .stats: takeStats(response)
+        case .stats, .finalStats: takeStats(response, isFinal: question == .finalStats)
         case .commands: takeCommands(response)
         case .tools, .abort: break
         }
@@ -87,11 +87,12 @@ extension SessionHub {
         if isProbe { perform(router.probed(isBusy: tracker.isBusy)) }
     }
 
-    private func takeStats(_ response: PiResponse) {
-        guard let data = data(response) else { return }
-        let stats = PiStats(data)
-        delegate.hub(stats: stats)
-        if let trip = guards.apply(cost: stats.cost) { trippedGuard(trip) }
+    private func takeStats(_ response: PiResponse, isFinal: Bool) {
+        let stats = data(response).map(PiStats.init)
+        if let stats { delegate.hub(stats: stats) }
+        // The run ended before its cost stops the agent.
+        if isFinal { tellEnd() }
+        if let trip = guards.apply(cost: stats?.cost) { trippedGuard(trip) }
     }
 
     private func takeCommands(_ response: PiResponse) {

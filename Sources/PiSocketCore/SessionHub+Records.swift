@@ -57,6 +57,7 @@ extension SessionHub {
     /// Tells viewers, who stay, that pi is gone; nothing that waited is sent again.
     func piExited(_ exit: PiExit, isRestarting: Bool) {
         pi = nil
+        tellEnds()
         snapshots.isAsking = false
         resetRun()
         perform(router.piExited())
@@ -153,8 +154,7 @@ extension SessionHub {
 
     private func settled() {
         hasUnsettledRun = false
-        refresh()
-        happened(failure.map { .failed($0) } ?? .settled)
+        ended(failure.map { .failed($0) } ?? .settled)
         failure = nil
     }
 }

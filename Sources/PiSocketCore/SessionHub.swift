@@ -69,6 +69,8 @@ final class SessionHub {
     /// What was last compressed for one viewer alone, until the end of the step.
     var lastDeflated: (windowBits: Int, frame: ByteBuffer, deflated: ByteBuffer)?
     private var happenings: [SessionHappening] = []
+    /// Runs that ended and whose cost pi has not told yet, oldest first.
+    private var ends: [SessionHappening] = []
     /// Why the newest answer of the model is none, if so.
     var failure: String?
     private var reported: (activity: Node.Activity, queued: Int, isUp: Bool)?
@@ -127,6 +129,25 @@ final class SessionHub {
     /// Something happened; it is told at the end of the step, when it is known what the agent does now.
     func happened(_ happening: SessionHappening) {
         happenings.append(happening)
+    }
+
+    /// A run ended: pi is asked what it cost, and its answer tells the end.
+    ///
+    /// What is told otherwise are the figures of before the run, to a hook that wants to write down what it cost.
+    func ended(_ end: SessionHappening) {
+        ends.append(end)
+        perform(router.ask(.state, PiCommand.getState))
+        perform(router.ask(.finalStats, PiCommand.getStats))
+    }
+
+    /// pi has told what the oldest of the runs that ended has cost.
+    func tellEnd() {
+        if !ends.isEmpty { happened(ends.removeFirst()) }
+    }
+
+    /// pi is gone and tells nothing more.
+    func tellEnds() {
+        while !ends.isEmpty { tellEnd() }
     }
 
     /// What the agent does.

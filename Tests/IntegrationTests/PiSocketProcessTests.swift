@@ -193,6 +193,10 @@ import Testing
         #expect(heads.allSatisfy { $0.hasSuffix("hooked worker \(fixture.home) m") })
         let records = lines.filter { $0.hasPrefix("{") }.compactMap { try? JSON(parsing: $0) }
         #expect(records.map { $0["event"]?.string } == ["ready", "settled", "input-required", "exit"])
+        // pi tells what the answer cost behind its end; the dialog was for free.
+        let (settled, last) = (records.dropFirst().first?["node"], records.last?["node"])
+        #expect(try #require(settled?["cost"]?.double) > 0)
+        #expect(settled?["cost"] == last?["cost"] && settled?["tokens"] == last?["tokens"])
         #expect(records.dropFirst(2).first?["request"]?["method"] == "confirm")
         #expect(records.allSatisfy { $0["node"]?["id"] == "hooked" })
         // What the hook did with it is its affair; that it failed is said.

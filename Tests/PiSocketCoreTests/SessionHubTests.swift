@@ -92,8 +92,10 @@ import Testing
         }
         #expect(stage.settledCount == 0)
         stage.loop.advanceTime(by: .milliseconds(200))
+        stage.settle()
         #expect(stage.settledCount == 1)
         stage.loop.advanceTime(by: .seconds(5))
+        stage.settle()
         #expect(stage.settledCount == 1)
     }
 
@@ -113,14 +115,31 @@ import Testing
                 + "\"errorMessage\":\"overloaded\"}}")
         line(stage, "{\"type\":\"agent_end\"}")
         stage.loop.advanceTime(by: .seconds(1))
+        stage.settle()
         #expect(stage.failures == ["overloaded"])
         #expect(stage.settledCount == 0)
         line(stage, "{\"type\":\"agent_start\"}")
         line(stage, "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"stop\"}}")
         line(stage, "{\"type\":\"agent_end\"}")
         stage.loop.advanceTime(by: .seconds(1))
+        stage.settle()
         #expect(stage.settledCount == 1)
         #expect(stage.failures.count == 1)
+    }
+
+    @Test("the end of a run is told once pi has said what it cost, or has gone") func costOfTheRun() {
+        let stage = Stage(isCumulative: false, replayBytes: 1 << 20)
+        stage.settle()
+        let run = ["agent_start", "agent_end", "agent_settled"]
+        for type in run { line(stage, "{\"type\":\"\(type)\"}") }
+        #expect(stage.pi.commandTypes.last == "get_session_stats")
+        #expect(stage.settledCount == 0)
+        stage.settle()
+        #expect(stage.settledCount == 1)
+        for type in run + run { line(stage, "{\"type\":\"\(type)\"}") }
+        #expect(stage.settledCount == 1)
+        stage.hub.piExited(PiExit(signal: 9, lastWords: ""), isRestarting: true)
+        #expect(stage.settledCount == 3)
     }
 
     @Test("an abort that pi has lost is sent again while its run goes on, and not into the next") func lostAbort() {
@@ -167,6 +186,20 @@ import Testing
         #expect(stage.activity == .idle)
     }
 
+    @Test(
+        "what a guard says of money is money",
+        arguments: [
+            (0.00004, 0, "the session has cost $0.00, the limit is $0.00"),
+            (5.1, 5, "the session has cost $5.10, the limit is $5.00"),
+            (0.0123, 0.01, "the session has cost $0.0123, the limit is $0.01"),
+            (12.34, 1.5, "the session has cost $12.34, the limit is $1.50"),
+            (0.9999999, 0.5, "the session has cost $1.00, the limit is $0.50"),
+        ])
+    func money(cost: Double, limit: Double, detail: String) {
+        var guards = GuardSet(GuardLimits(cost: limit))
+        #expect(guards.apply(cost: cost)?.detail == detail)
+    }
+
     @Test("a limit of cost trips once it is passed, and again when as much has been spent after a resume") func cost() {
         var guards = GuardSet(GuardLimits(cost: 1))
         #expect(guards.apply(cost: 0.9) == nil)
@@ -186,20 +219,6 @@ import Testing
             stage,
             "{\"type\":\"extension_ui_request\",\"id\":\"n\",\"method\":\"notify\",\"message\":"
                 + "\"hyper-pi-tools:[{\\\"name\\\":\\\"bash\\\",\\\"description\\\":\\\"Runs\\\"}]\"}")
-    @Test(
-        "what a guard says of money is money",
-        arguments: [
-            (0.00004, 0, "the session has cost $0.00, the limit is $0.00"),
-            (5.1, 5, "the session has cost $5.10, the limit is $5.00"),
-            (0.0123, 0.01, "the session has cost $0.0123, the limit is $0.01"),
-            (12.34, 1.5, "the session has cost $12.34, the limit is $1.50"),
-            (0.9999999, 0.5, "the session has cost $1.00, the limit is $0.50"),
-        ])
-    func money(cost: Double, limit: Double, detail: String) {
-        var guards = GuardSet(GuardLimits(cost: limit))
-        #expect(guards.apply(cost: cost)?.detail == detail)
-    }
-
         let late = Reader(stage)
         stage.settle()
         #expect(late.read()[0]["tools"] == [["name": "bash", "description": "Runs"]])

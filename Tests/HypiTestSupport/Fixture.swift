@@ -11,7 +11,8 @@ import NIOConcurrencyHelpers
 
 /// A person's machine for one test: a home of its own, the built executables, and the programs started from there.
 ///
-/// Everything in it is removed, and every process that was detached from it is ended, by ``cleanUp()``.
+/// Everything in it is removed, and every process that was detached from it is ended, by ``cleanUp()``, and with the
+/// fixture itself at the latest.
 public final class Fixture: Sendable {
     /// The home folder, resolved.
     public let home: String
@@ -23,6 +24,11 @@ public final class Fixture: Sendable {
         let folder = FileManager.default.temporaryDirectory.path + "/hypi-" + UUID().uuidString.prefix(8).lowercased()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         home = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
+    }
+
+    deinit {
+        // Of one that a test has cleaned up nothing is left to look for.
+        if FileManager.default.fileExists(atPath: home) { cleanUp() }
     }
 
     /// The folder of the built executables: the one this test bundle lies in.

@@ -7,23 +7,38 @@ final class DemoProcess {
         let description: String
     }
 
-    let home: URL
+    /// A home folder, which goes with the last process that lives in it.
+    final class Home {
+        let url: URL
+
+        init() throws {
+            let url = FileManager.default.temporaryDirectory.appendingPathComponent("pi-demo-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+            self.url = url.resolvingSymlinksInPath()
+        }
+
+        deinit {
+            try? FileManager.default.removeItem(at: url)
+        }
+    }
+
+    let ownHome: Home
     private let process = Process()
     private let input = Pipe()
     private let output: LineBuffer
     private let errors: LineBuffer
 
     /// Starts the built executable at full speed unless a rate is given.
-    init(_ arguments: [String] = [], rate: Int = 0, home: URL? = nil) throws {
+    init(_ arguments: [String] = [], rate: Int = 0, home: Home? = nil) throws {
         signal(SIGPIPE, SIG_IGN)
-        self.home = try home ?? Self.newHome()
+        ownHome = try home ?? Home()
         let (outputPipe, errorPipe) = (Pipe(), Pipe())
         output = LineBuffer(outputPipe.fileHandleForReading)
         errors = LineBuffer(errorPipe.fileHandleForReading)
         process.executableURL = try Self.executable()
         process.arguments = ["--mode", "rpc", "--rate", "\(rate)"] + arguments
-        process.currentDirectoryURL = self.home
-        process.environment = ["HOME": self.home.path, "PATH": "/usr/bin:/bin"]
+        process.currentDirectoryURL = ownHome.url
+        process.environment = ["HOME": ownHome.url.path, "PATH": "/usr/bin:/bin"]
         process.standardInput = input
         process.standardOutput = outputPipe
         process.standardError = errorPipe
@@ -36,11 +51,7 @@ final class DemoProcess {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
-    static func newHome() throws -> URL {
-        let home = FileManager.default.temporaryDirectory.appendingPathComponent("pi-demo-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        return home.resolvingSymlinksInPath()
-    }
+    var home: URL { ownHome.url }
 
     /// The executable beside the test bundle.
     private static func executable() throws -> URL {

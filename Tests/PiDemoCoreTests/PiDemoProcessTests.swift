@@ -63,7 +63,7 @@ struct PiDemoProcessTests {
         let id = try #require(state?["sessionId"]?.string)
         #expect(file.hasPrefix("\(first.home.path)/.pi-demo/agent/sessions/--"))
         for arguments in [["--continue"], ["--session", file], ["--session", String(id.prefix(8))]] {
-            let demo = try DemoProcess(arguments, home: first.home)
+            let demo = try DemoProcess(arguments, home: first.ownHome)
             let answer = try demo.prompt("what did I say first?")
             #expect(lastText(answer).contains("> remember the milk"))
             #expect(try demo.ask(["type": "get_state"])["data"]?["sessionName"] == "my work")
@@ -84,7 +84,7 @@ struct PiDemoProcessTests {
         try handle.seekToEnd()
         try handle.write(contentsOf: Data(#"{"type":"message","id":"0000"#.utf8))
         try handle.close()
-        let second = try DemoProcess(["-c"], home: first.home)
+        let second = try DemoProcess(["-c"], home: first.ownHome)
         _ = try second.prompt("two")
         let entries = try second.ask(["type": "get_entries"])["data"]?["entries"]?.array ?? []
         second.closeInput()

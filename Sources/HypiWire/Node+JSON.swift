@@ -20,6 +20,13 @@ extension Node {
     /// - Throws: ``DecodingFault`` for the first required field that is missing or of another type.
     public init(json: JSON) throws(DecodingFault) {
         guard let object = json.object else { throw .invalid("node", expected: "an object") }
+        try self.init(object)
+    }
+
+    /// Reads a node from its fields.
+    ///
+    /// - Throws: ``DecodingFault`` as ``init(json:)``.
+    public init(_ object: JSONObject) throws(DecodingFault) {
         self.init(
             id: try Self.requiredText("id", object), machine: try Self.requiredText("machine", object),
             cwd: try Self.requiredText("cwd", object), port: try Self.requiredPort(object))
@@ -38,7 +45,7 @@ extension Node {
                 // Spelled out, because a bare `nil` would be the JSON literal.
                 let value: JSON? = member.value.isNull ? Optional.none : member.value
                 guard field.set(&self, value) else { throw .invalid(member.key, expected: field.expected) }
-            } else if !Self.identityFields.contains(member.key) {
+            } else {
                 extra[member.key] = member.value.isNull ? Optional.none : member.value
             }
         }
@@ -87,8 +94,6 @@ extension Node {
         bytes.append(UInt8(ascii: "]"))
     }
 
-    private static let identityFields: Set<String> = ["id", "machine", "cwd", "port", "status", "instance"]
-
     private static func requiredText(_ key: String, _ object: JSONObject) throws(DecodingFault) -> String {
         guard let value = object[key] else { throw .missing(key) }
         guard let text = value.string, !text.isEmpty else { throw .invalid(key, expected: "a non-empty string") }
@@ -105,7 +110,7 @@ extension Node {
 }
 
 extension Node {
-    /// How one optional field is read from JSON.
+    /// How one field is read from JSON.
     private struct Field: Sendable {
         var expected: String
         /// Answers false if the value has the wrong type.
@@ -113,6 +118,8 @@ extension Node {
     }
 
     private static let fields: [String: Field] = [
+        "id": identity, "machine": identity, "cwd": identity, "port": identity, "status": identity,
+        "instance": identity,
         "pid": integer { $0.pid = $1 }, "last_seen": integer { $0.lastSeen = $1 },
         "offline_since": integer { $0.offlineSince = $1 }, "name": text { $0.name = $1 },
         "session_id": text { $0.sessionID = $1 }, "session_file": text { $0.sessionFile = $1 },
@@ -124,6 +131,9 @@ extension Node {
         "address": text { $0.address = $1 }, "tunnel": flag { $0.tunnel = $1 }, "tls_pin": text { $0.tlsPin = $1 },
         "spawn_id": text { $0.spawnID = $1 }, "key": text { $0.key = $1 }, "version": text { $0.version = $1 },
     ]
+
+    /// What is said once and no change takes over.
+    private static let identity = Field(expected: "as it was", set: { _, _ in true })
 
     private static func text(_ set: @escaping @Sendable (inout Node, String?) -> Void) -> Field {
         field("a string", read: \.string, set)
@@ -193,7 +203,7 @@ extension Node {
     private func forEachExtra(_ body: (String, JSON) -> Void) {
         // One of our names means our field, whether we know its value or not.
         for member in extra.members
-        where Self.fields[member.key] == nil && !Self.identityFields.contains(member.key) {
+        where Self.fields[member.key] == nil {
             body(member.key, member.value)
         }
     }

@@ -25,9 +25,10 @@ struct Arrivals {
     }
 
     /// A node has registered.
-    mutating func arrived(_ node: Node) {
-        end(.agent(node.id), true)
-        if let spawnID = node.spawnID { end(.spawn(spawnID), true) }
+    mutating func arrived(_ id: String, spawnID: String?) {
+        guard !waiting.isEmpty else { return }
+        end(.agent(id), true)
+        if let spawnID { end(.spawn(spawnID), true) }
     }
 
     /// Nobody should wait any longer.

@@ -68,17 +68,17 @@ enum Method: String {
     ) throws(RegistryFault) -> EventLoopFuture<[UInt8]> {
         let node: Node
         do {
-            node = try Node(json: .object(params.object))
+            node = try Node(params.object)
         } catch {
             throw RegistryFault(.invalidParams, "\(error)")
         }
         let instance = try params.optionalText("instance")
-        let id = node.id
-        return roster.submit(for: caller.eventLoop) {
-            try $0.register(node, instance: instance, by: caller.subscriber)
-        }.map {
-            let status: JSON = ["status": "registered", "id": .string(id)]
-            return status.bytes
+        var answer = Array(#"{"status":"registered","id":"#.utf8)
+        JSON.string(node.id).append(to: &answer)
+        answer.append(UInt8(ascii: "}"))
+        return roster.submit(for: caller.eventLoop) { [answer] roster in
+            try roster.register(node, instance: instance, by: caller.subscriber)
+            return answer
         }
     }
 
@@ -95,8 +95,11 @@ enum Method: String {
         _ params: Params, _ caller: Caller, _ roster: Roster
     ) throws(RegistryFault) -> EventLoopFuture<[UInt8]> {
         let id = try params.text("id")
-        return roster.submit(for: caller.eventLoop) { try $0.update(id, params.object, by: caller.subscriber.id) }
-            .map { Self.status("updated") }
+        let answer = Self.status("updated")
+        return roster.submit(for: caller.eventLoop) {
+            try $0.update(id, params.object, by: caller.subscriber.id)
+            return answer
+        }
     }
 
     private static func status(_ word: String) -> [UInt8] {

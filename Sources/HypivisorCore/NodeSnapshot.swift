@@ -8,7 +8,7 @@ final class NodeSnapshot: Sendable {
     let node: Node
 
     /// A node as it stands.
-    init(_ node: Node) {
+    init(_ node: consuming Node) {
         self.node = node
     }
 }

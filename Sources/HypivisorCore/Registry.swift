@@ -36,7 +36,7 @@ struct Registry: Sendable {
         var port: Int
 
         /// `nil` for a node without a listening port.
-        init?(_ node: Node) {
+        init?(_ node: borrowing Node) {
             guard node.port != 0 else { return nil }
             (machine, port) = (node.machine, node.port)
         }
@@ -86,7 +86,7 @@ struct Registry: Sendable {
     /// - Throws: ``RegistryFault`` with code `id_in_use` if another process has the id and lives, `busy` if there is no
     ///   room; nothing has changed then.
     mutating func register(
-        _ node: Node, instance: String?, by owner: ConnectionID, at now: Moment
+        _ node: consuming Node, instance: String?, by owner: ConnectionID, at now: Moment
     ) throws(RegistryFault) -> [RegistryEvent] {
         let previous = entries[node.id]
         if let previous, previous.isAnother(than: node, instance: instance, by: owner) {
@@ -100,15 +100,15 @@ struct Registry: Sendable {
             events += remove(other)
         }
         if let previous { unlink(previous) }
-        var node = node
         node.status = .active
         node.offlineSince = nil
         node.lastSeen = now.epochSeconds
+        let snapshot = NodeSnapshot(node)
         link(
             Entry(
-                snapshot: NodeSnapshot(node), owner: owner, instance: instance, due: stale(after: now),
-                rank: rank(of: previous)))
-        return events + [.nodeJoined(node)]
+                snapshot: snapshot, owner: owner, instance: instance, due: stale(after: now), rank: rank(of: previous)))
+        events.append(.nodeJoined(snapshot.node))
+        return events
     }
 
     /// Takes over what an agent says has changed about its node.

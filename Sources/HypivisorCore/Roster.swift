@@ -123,8 +123,8 @@ actor Roster {
     // MARK: Nodes
 
     /// Registers a node; from then on its connection gets answers and agent commands only.
-    func register(_ node: Node, instance: String?, by subscriber: Subscriber) throws(RegistryFault) {
-        var node = node
+    func register(_ node: consuming Node, instance: String?, by subscriber: Subscriber) throws(RegistryFault) {
+        let (id, spawnID) = (node.id, node.spawnID)
         node.address = subscriber.address
         let events = try registry.register(node, instance: instance, by: subscriber.id, at: clock())
         if agents.updateValue(subscriber, forKey: subscriber.id) == nil {
@@ -133,7 +133,7 @@ actor Roster {
             unsubscribe(subscriber)
         }
         publish(events)
-        arrivals.arrived(node)
+        arrivals.arrived(id, spawnID: spawnID)
     }
 
     /// Changes a node.

@@ -1,3 +1,5 @@
+import CPlatform
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -26,6 +28,14 @@ public enum SignalExit {
     /// Ignores a signal from here on.
     public static func ignore(_ number: CInt) {
         signal(number, SIG_IGN)
+    }
+
+    /// Ends a crash without a core and without a backtrace: both would show a token, or what was said.
+    ///
+    /// `SWIFT_BACKTRACE` in the environment asks for a backtrace all the same. What we start inherits the soft limit of
+    /// cores, and may raise it.
+    public static func crashSilently() {
+        hypi_crash_silently()
     }
 
     /// Keeps a peer's or reader's departure from killing us; writes then fail with EPIPE.

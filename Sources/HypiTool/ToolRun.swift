@@ -14,6 +14,7 @@ public enum ToolRun {
         _ tool: String, descriptors: Int = DescriptorRoom.forTool, _ body: () async throws -> ExitStatus
     ) async throws {
         StandardOutput.keepPlace()
+        SignalExit.crashSilently()
         SignalExit.ignoreBrokenPipes()
         let status: ExitStatus
         do {

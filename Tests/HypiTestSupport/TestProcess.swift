@@ -46,6 +46,7 @@ public final class TestProcess: Sendable {
     public let errors = Transcript()
     private let inputDescriptor: NIOLockedValueBox<CInt>
     private let exitBox = NIOLockedValueBox<Exit?>(nil)
+    private let coreBox = NIOLockedValueBox(false)
     private let ended = Transcript()
 
     /// Starts a process.
@@ -68,11 +69,13 @@ public final class TestProcess: Sendable {
         plumbing.closeTheirs()
         Self.read(plumbing.ourOutput, into: output)
         if let errorDescriptor = plumbing.ourErrors { Self.read(errorDescriptor, into: errors) } else { errors.end() }
-        let (pid, exitBox, ended) = (pid, exitBox, ended)
+        let (pid, exitBox, coreBox, ended) = (pid, exitBox, coreBox, ended)
         Thread.detachNewThread {
             var status: CInt = 0
             while waitpid(pid, &status, 0) < 0, errno == EINTR {}
             let isExit = status & 0x7F == 0
+            // WCOREDUMP, a macro.
+            coreBox.withLockedValue { $0 = !isExit && status & 0x80 != 0 }
             exitBox.withLockedValue { $0 = isExit ? .status(status >> 8 & 0xFF) : .signal(status & 0x7F) }
             ended.end()
         }
@@ -81,6 +84,11 @@ public final class TestProcess: Sendable {
     deinit {
         if exitBox.withLockedValue({ $0 }) == nil { kill(pid, SIGKILL) }
         closeInput()
+    }
+
+    /// Whether the system wrote a core when it ended; false before its end.
+    public var hasLeftCore: Bool {
+        coreBox.withLockedValue { $0 }
     }
 
     /// Writes to its standard input or terminal.

@@ -13,6 +13,12 @@ void hypi_name_process(const char *name);
 /// Lets this process leave no core dump, however it ends.
 void hypi_dump_no_core(void);
 
+/// Keeps what is in our memory, a token and conversations among it, to ourselves should we crash.
+///
+/// No core is left: the soft limit is set, which children inherit and anybody may raise again. The Swift runtime prints no
+/// backtrace, which shows what registers point to, unless `SWIFT_BACKTRACE` asks for it.
+void hypi_crash_silently(void);
+
 /// Gives memory back to the system that this thread has freed; nothing happens where the C library does so by itself.
 void hypi_release_freed_memory(void);
 

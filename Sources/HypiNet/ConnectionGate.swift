@@ -3,6 +3,12 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// What every connection of one server goes through: the count, the policy, the routes.
 final class ConnectionGate: Sendable {
     let policy: HandshakePolicy
@@ -26,7 +32,13 @@ final class ConnectionGate: Sendable {
     }
 
     /// Sets up the pipeline of a new connection, on its loop.
+    ///
+    /// - Throws: What accepting throws where descriptors are out, when only those are left that are kept back.
     func admit(_ channel: any Channel) throws {
+        let descriptor = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { $0 }
+        if let descriptor, DescriptorRoom.isReserved(descriptor) { throw IOError(errnoCode: EMFILE, reason: "accept") }
         let key = ObjectIdentifier(channel)
         let isFull = channels.withLockedValue { channels in
             channels[key] = channel

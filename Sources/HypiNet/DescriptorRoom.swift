@@ -9,8 +9,14 @@
 /// Asked beforehand where running out half-way would leave something behind that nobody watches, or end the process
 /// without a word.
 public enum DescriptorRoom {
-    /// Descriptors for a loop, a listening socket, signals, and one pi with its pipes.
-    public static let forBridge = 28
+    /// Descriptors that no connection gets: for a pi that is started again, and for files that are opened for a moment.
+    ///
+    /// libdispatch looks into /proc each second, and ends the process where it cannot.
+    public static let reserve = 24
+    /// Descriptors for a loop, a listening socket, signals, one pi with its pipes, a few viewers, and what is kept back.
+    public static let forBridge = 36 + reserve
+    /// Descriptors for a registry beside its loops.
+    public static let forRegistry = 24 + reserve
     /// Descriptors for one more child: its pipes, and what it is watched with.
     public static let forChild = 16
     /// Descriptors for a tool: a loop, timers and signals, a connection being made to two addresses and their name looked
@@ -18,6 +24,20 @@ public enum DescriptorRoom {
     public static let forTool = 16
     /// Descriptors for an event loop.
     public static let forLoop = 3
+
+    /// Whether a descriptor is one of the last that the limit allows, which no connection may have.
+    ///
+    /// The system gives out the lowest that is free, so that those above stay free for whoever needs one.
+    static func isReserved(_ descriptor: CInt) -> Bool {
+        var limit = rlimit()
+        #if canImport(Glibc)
+            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+            let resource = RLIMIT_NOFILE
+        #endif
+        guard getrlimit(resource, &limit) == 0 else { return false }
+        return UInt64(descriptor) + UInt64(reserve) >= UInt64(limit.rlim_cur)
+    }
 
     /// Opens a number of descriptors and closes them again: limits are not all that may refuse them.
     ///

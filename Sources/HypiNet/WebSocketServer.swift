@@ -97,17 +97,17 @@ public final class WebSocketServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let tell = configuration.onAcceptFault else { return }
-                    try channel.pipeline.syncOperations.addHandler(AcceptWatch(tell: tell))
-                }
-            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try gate.admit(channel) }
             }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
+            if let tell = configuration.onAcceptFault {
+                // Behind the bootstrap's own handler, which tells of connections that the gate did not admit.
+                try await channel.eventLoop.submit {
+                    try channel.pipeline.syncOperations.addHandler(AcceptWatch(tell: tell))
+                }.get()
+            }
             let server = WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port, gate: gate)
             // What a name means is the resolver's word; without a token only the address itself counts.
             let address = channel.localAddress?.ipAddress ?? ""

@@ -19,7 +19,7 @@ struct HypivisorCommand: ToolCommand {
 
     func run() async throws {
         DescriptorLimit.raise()
-        let descriptors = DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forChild
+        let descriptors = DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forRegistry
         try await ToolRun.run("hypivisor", descriptors: descriptors) {
             let environment = Environment.current()
             guard !options.systemdUnit else {

@@ -37,50 +37,77 @@ struct FaultTests {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
         // hypivisor has a loop for each processor.
-        let limit = 34 + 3 * ProcessInfo.processInfo.activeProcessorCount
+        let limit = 90 + 3 * ProcessInfo.processInfo.activeProcessorCount
         let server = try start("ulimit -n \(limit); exec \(Fixture.executables)/\(line)", fixture)
         let port = try await readyPort(server)
+        let kept = try await Viewer(
+            WebSocketURL(host: "127.0.0.1", port: port, path: "/ws"), token: try fixture.token())
         var peers: [RawPeer] = []
         for _ in 0..<limit + 20 { peers.append(try RawPeer(port: port)) }
         let words = "cannot accept connections why=\"too many open files\""
         try await server.errors.wait("the warning", timeout: .seconds(60)) { bytes, _ in
             String(decoding: bytes, as: UTF8.self).contains(words)
         }
+        // Who is connected is served as ever.
+        let isRegistry = line.hasPrefix("hypivisor")
+        kept.send(isRegistry ? #"{"id":1,"method":"ping"}"# : "hello")
+        _ = try await kept.frame("the answer", timeout: .seconds(60)) {
+            isRegistry ? $0["id"]?.int == 1 : $0["type"] == "agent_end"
+        }
         peers = []
-        let viewer = try await Viewer(
-            WebSocketURL(host: "127.0.0.1", port: port, path: "/ws"), token: try fixture.token())
+        // The server sees the ends of connections one by one, and tells nobody.
+        let viewer = try await within(.seconds(60), "room for one more") {
+            while true {
+                if let viewer = try? await Viewer(
+                    WebSocketURL(host: "127.0.0.1", port: port, path: "/ws"), token: try fixture.token())
+                {
+                    return viewer
+                }
+            }
+        }
         try await viewer.wait("the first frame", timeout: .seconds(60)) { !$0.all.isEmpty }
         await viewer.close()
+        await kept.close()
         try await stop(server)
         #expect(server.errors.text.components(separatedBy: words).count == 2)
     }
 
-    @Test(
-        "With too few descriptors a server does not start and says so; with ever so few more it serves and ends",
-        arguments: ["hypivisor --port 0", "pi-socket --port 0 --standalone"])
-    func fewDescriptors(_ line: String) async throws {
+    #if os(Linux)
+        @Test("hypivisor raises its limit of descriptors as far as it may")
+        func raisedLimit() async throws {
+            let fixture = try Fixture()
+            defer { fixture.cleanUp() }
+            let server = try start(
+                "ulimit -n 900; ulimit -S -n 90; exec \(Fixture.executables)/hypivisor --port 0", fixture)
+            _ = try await readyPort(server)
+            let limits = try String(contentsOfFile: "/proc/\(server.pid)/limits", encoding: .utf8)
+            let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+            #expect(line.split(separator: " ").dropFirst(3).prefix(2) == ["900", "900"], "\(line)")
+            try await stop(server)
+        }
+    #endif
+
+    @Test("A flood of connections leaves an agent descriptors for itself: a pi that crashes meanwhile is started again")
+    func flood() async throws {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
-        var statuses: [TestProcess.Exit] = []
-        for limit in stride(from: 8, through: 40 + 3 * ProcessInfo.processInfo.activeProcessorCount, by: 2) {
-            let server = try start("ulimit -n \(limit); exec \(Fixture.executables)/\(line)", fixture)
-            try await server.output.wait("the ready line, or the end", timeout: .seconds(60)) { bytes, hasEnded in
-                hasEnded || bytes.contains(UInt8(ascii: "\n"))
-            }
-            let isReady = !server.output.bytes.isEmpty
-            server.signal(SIGTERM)
-            let (exit, _, errors) = try await server.finish(timeout: .seconds(60))
-            statuses.append(exit)
-            guard !isReady else {
-                #expect(exit == .status(0), "\(limit): \(errors)")
-                continue
-            }
-            #expect(exit == .status(71), "\(limit): \(errors)")
-            #expect(
-                errors.contains("too few file descriptors: ") && errors.hasSuffix("see 'ulimit -n')\n"), "\(errors)")
-            #expect(errors.split(separator: "\n").count == 1)
+        let agent = try start("ulimit -n 100; exec \(Fixture.executables)/pi-socket --port 0 --standalone", fixture)
+        let port = try await readyPort(agent)
+        let viewer = try await Viewer(
+            WebSocketURL(host: "127.0.0.1", port: port, path: "/ws"), token: try fixture.token())
+        let peers = try (0..<120).map { _ in try RawPeer(port: port) }
+        try await agent.errors.wait("the warning", timeout: .seconds(60)) { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains("cannot accept connections")
         }
-        #expect(statuses.first == .status(71) && statuses.last == .status(0))
+        viewer.send("/crash")
+        let end = try await viewer.frame("the end of pi", timeout: .seconds(60)) { $0["type"] == "agent_exit" }
+        #expect(end["restarting"] == true)
+        let seen = viewer.frames.all.count
+        _ = try await viewer.frame("the next pi", from: seen, timeout: .seconds(60)) { $0["type"] == "init_state" }
+        viewer.send("hello")
+        _ = try await viewer.frame("the answer", from: seen, timeout: .seconds(60)) { $0["type"] == "agent_end" }
+        try await stop(agent)
+        withExtendedLifetime(peers) {}
     }
 
     @Test("A tool that has too few descriptors says so and does nothing; with ever so few more it works")
@@ -186,6 +213,21 @@ struct FaultTests {
         }
         try await stop(hypivisor)
         withExtendedLifetime(peers) {}
+    }
+
+    @Test("Beyond --max-connections the answer is 503, and who is connected stays")
+    func full() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let (_, url) = try await fixture.startHypivisor(["--port", "0", "--max-connections", "2"])
+        let viewers = [
+            try await Viewer(url, token: try fixture.token()), try await Viewer(url, token: try fixture.token()),
+        ]
+        #expect(try RawPeer.get("/ws", port: url.port).hasPrefix("HTTP/1.1 503"))
+        for viewer in viewers {
+            viewer.send(["id": 1, "method": "ping"])
+            _ = try await viewer.frame("the answer", timeout: .seconds(60)) { $0["id"]?.int == 1 }
+        }
     }
 
     /// How many descriptors a process has open.
@@ -307,7 +349,9 @@ struct FaultTests {
         let variables = home.merging(["HYPI_TOKEN": "a-token-of-some-length"]) { $1 }
         let hypivisor = try fixture.start("hypivisor", ["--port", "0"], environment: variables)
         let port = try await readyPort(hypivisor)
-        #expect(hypivisor.errors.text.contains("cannot announce the URL"))
+        try await hypivisor.errors.wait("the warning", timeout: .seconds(60)) { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains("cannot announce the URL")
+        }
         let list = try await fixture.run(
             "hypi-ls", [], environment: variables.merging(["HYPIVISOR_WS": "ws://127.0.0.1:\(port)/ws"]) { $1 })
         #expect(list.exit == .status(0), "\(list.errors)")
@@ -330,5 +374,14 @@ struct FaultTests {
             #expect(output == "")
             #expect(errors.contains("HOME is not set and the user database has no home folder (set HOME)"))
         }
+        // Somebody it knows, whose home is not there.
+        guard let nobody = getpwnam("nobody"), let folder = nobody.pointee.pw_dir.map({ String(cString: $0) }),
+            !FileManager.default.fileExists(atPath: folder)
+        else { return print("skipped: nobody has a home here") }
+        let known = try start(
+            "unset HOME; exec setpriv --reuid=nobody --regid=\(nobody.pointee.pw_gid) --clear-groups -- "
+                + "\(Fixture.executables)/hypivisor --port 0", fixture)
+        let (exit, _, errors) = try await known.finish(timeout: .seconds(60))
+        #expect(exit == .status(78) && errors.contains("cannot create token file \(folder)"), "\(errors)")
     }
 }

@@ -3,6 +3,12 @@ public import HypiNet
 public import HypiWire
 import NIOCore
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// How a program reaches the hypivisor; the same options everywhere.
 public struct EndpointOptions: ParsableArguments, Sendable {
     /// The registry's URL.
@@ -47,6 +53,17 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     /// - Throws: ``Failure`` with status 64 or 78 if what was given is no URL.
     public func registry(_ environment: Environment) throws(Failure) -> WebSocketURL {
         try resolve(environment).url
+    }
+
+    /// Hands a registry's URL with a token in it to what we start by the environment: anybody may read a command line.
+    ///
+    /// To be called before anything is started.
+    ///
+    /// - Returns: Whether there is such a URL; it is not to be passed on as an option then.
+    public func passesURLSecretly() -> Bool {
+        guard let hypivisor, hypivisor.contains("token=") else { return false }
+        setenv("HYPIVISOR_WS", hypivisor, 1)
+        return true
     }
 
     /// The token a client shows to that registry: one in its URL, else as ``TokenSource`` finds it.

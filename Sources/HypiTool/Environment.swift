@@ -1,3 +1,5 @@
+import CPlatform
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -20,6 +22,16 @@ public struct Environment: Sendable {
             entry += 1
         }
         return Environment(variables)
+    }
+
+    /// The environment of this process, which from here on shows nobody what opens sockets.
+    ///
+    /// An agent's tools run as the same user and can read our environment with `ps e`, and what they read goes to a
+    /// model's provider. To be called at the start, when no thread looks at the environment.
+    public static func taken() -> Environment {
+        let environment = current()
+        for name in environment.secretNames { hypi_hide_variable(name) }
+        return environment
     }
 
     /// An environment from a dictionary; for tests.

@@ -20,7 +20,7 @@ struct HypiAttachCommand: ToolCommand {
 
     func run() async throws {
         try await ToolRun.run("hypi-attach") {
-            let attachment = Attachment(options: options, endpoint: endpoint, environment: .current())
+            let attachment = Attachment(options: options, endpoint: endpoint, environment: .taken())
             do {
                 return try await attachment.run()
             } catch let fault as AgentFault {

@@ -28,7 +28,7 @@ struct HypiLs: ToolCommand {
 
     func run() async throws {
         try await ToolRun.run("hypi-ls") {
-            let environment = Environment.current()
+            let environment = Environment.taken()
             let usual: Duration? = wait == nil && !watch ? .seconds(10) : nil
             let limit = TimeLimit(
                 "hypi-ls", try timeout.timeLimit(environment, usual: usual),

@@ -14,6 +14,8 @@ struct LocalStarter: Starter {
     private let link: RegistryLink
     private let environment: Environment
     private let endpoint: EndpointOptions
+    /// The registry as an option of pi-socket, unless it goes by the environment.
+    private let hypivisor: String?
 
     /// A starter.
     ///
@@ -28,6 +30,7 @@ struct LocalStarter: Starter {
         self.link = link
         self.environment = environment
         self.endpoint = endpoint
+        hypivisor = endpoint.passesURLSecretly() ? nil : endpoint.hypivisor
     }
 
     func start(in folder: String, _ order: SpawnOrder) async throws -> JSON {
@@ -59,7 +62,7 @@ struct LocalStarter: Starter {
     private func arguments(_ order: SpawnOrder, _ folder: String) -> [String] {
         var arguments = ["--detach", "--cwd=\(folder)"]
         let options = [
-            ("--name", order.name), ("--resume", order.sessionFile), ("--hypivisor", endpoint.hypivisor),
+            ("--name", order.name), ("--resume", order.sessionFile), ("--hypivisor", hypivisor),
             ("--token-file", endpoint.tokenFile), ("--ca-file", endpoint.caFile), ("--tls-pin", endpoint.tlsPin),
         ]
         // With `=`, a value that starts with a dash is still a value.

@@ -21,7 +21,7 @@ struct HypivisorCommand: ToolCommand {
         DescriptorLimit.raise()
         let descriptors = DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forRegistry
         try await ToolRun.run("hypivisor", descriptors: descriptors) {
-            let environment = Environment.current()
+            let environment = Environment.taken()
             guard !options.systemdUnit else {
                 try StandardOutput.write(HypivisorOptions.unit())
                 return .success

@@ -103,10 +103,10 @@ extension PiSocketArguments {
             throw Failure(.cannotCreate, "cannot create \(error.path): \(error.reason)")
         }
         let log = logFile ?? "\(folder)/\(id).log"
+        var words = CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
+        if endpoint.passesURLSecretly() { words = Self.withoutRegistry(words) }
         // It comes first: what was given on the command line, too, is stronger.
-        let arguments =
-            ["--detached", "--id", id, "--log-file", log]
-            + CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
+        let arguments = ["--detached", "--id", id, "--log-file", log] + words
         let program = Executable.folder.map { $0 + "/pi-socket" } ?? CommandLine.arguments[0]
         do {
             switch try Detach.start(program, arguments, logFile: log) {
@@ -117,6 +117,15 @@ extension PiSocketArguments {
             throw Failure(.system, "cannot \(fault.action): \(fault.reason)")
         }
         return .success
+    }
+
+    /// A command line without its `--hypivisor`, in either form; what is behind `--` is pi's.
+    private static func withoutRegistry(_ words: [String]) -> [String] {
+        let own = words.prefix { $0 != "--" }
+        let kept = zip([""] + own, own).filter { before, word in
+            before != "--hypivisor" && word != "--hypivisor" && !word.hasPrefix("--hypivisor=")
+        }
+        return kept.map(\.1) + words.dropFirst(own.count)
     }
 
     private func workingFolder() throws(Failure) -> String {

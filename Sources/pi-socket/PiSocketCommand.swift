@@ -39,8 +39,7 @@ struct PiSocketCommand: ToolCommand {
             throw Failure(.usage, "--stdio and --detach exclude each other")
         }
         try Failure.unlessRoom(for: DescriptorRoom.forBridge)
-        let environment = Environment.current()
-        SecretVariables.hide(environment.secretNames)
+        let environment = Environment.taken()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let bridgeOptions = try options.bridgeOptions(environment, on: group.next())
         let handler = LineLogHandler(

@@ -47,6 +47,7 @@ struct HandshakeTests {
         #expect(answer.body.hasSuffix("\n") && answer.body.utf8.count < 200, sourceLocation: location)
         #expect(answer.fields["connection"]?.contains("close") == true, sourceLocation: location)
         #expect(!answer.body.contains("secret"), sourceLocation: location)
+        #expect(!answer.fields.keys.contains { $0.hasPrefix("access-control") }, sourceLocation: location)
         #expect(server.log.events.isEmpty, sourceLocation: location)
     }
 

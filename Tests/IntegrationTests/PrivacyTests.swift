@@ -15,7 +15,9 @@ struct PrivacyTests {
         }
     }
 
-    @Test("are their owner's alone, whatever the umask allows; a stricter umask is honoured", arguments: ["0", "0277"])
+    @Test(
+        "are their owner's alone, whatever the umask allows; a stricter umask is honoured",
+        arguments: ["0", "077", "0277"])
     func modes(_ umask: String) async throws {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
@@ -39,17 +41,18 @@ struct PrivacyTests {
         #expect(all.keys.contains { $0.hasSuffix("/token") } && all.keys.contains { $0.hasSuffix("/back.log") })
         for (path, mode) in all { #expect(mode & 0o077 == 0, "\(path): \(String(mode, radix: 8))") }
         for name in ["log/back.log", "front.log"] {
-            #expect(all[fixture.home + "/.local/state/hyper-pi/" + name] == (umask == "0" ? 0o600 : 0o400))
+            #expect(all[fixture.home + "/.local/state/hyper-pi/" + name] == (umask == "0277" ? 0o400 : 0o600))
         }
     }
 
-    @Test("are private from the first moment where the umask forbids nothing: everything in a fresh home")
-    func freshHome() async throws {
+    @Test("of a fresh home are 0600 and its folders 0700, where the umask forbids nothing", arguments: ["0", "077"])
+    func freshHome(_ umask: String) async throws {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
         func start(_ words: String) throws -> TestProcess {
             try TestProcess(
-                "/bin/sh", ["-c", "umask 0; exec \(Fixture.executables)/\(words)"], environment: fixture.environment,
+                "/bin/sh", ["-c", "umask \(umask); exec \(Fixture.executables)/\(words)"],
+                environment: fixture.environment,
                 cwd: fixture.home)
         }
         let hypivisor = try start("hypivisor --port 0 --tls-self-signed")
@@ -68,7 +71,9 @@ struct PrivacyTests {
         }
         // The home itself is the test's.
         for (path, mode) in all where path != fixture.home {
-            #expect(mode & 0o077 == 0, "\(path): \(String(mode, radix: 8))")
+            var isFolder: ObjCBool = false
+            #expect(FileManager.default.fileExists(atPath: path, isDirectory: &isFolder))
+            #expect(mode == (isFolder.boolValue ? 0o700 : 0o600), "\(path): \(String(mode, radix: 8))")
         }
         kill(pid_t(try #require(ready["pid"]?.int)), SIGTERM)
         try await Fixture.end(of: [pid_t(try #require(ready["pid"]?.int))])

@@ -60,9 +60,10 @@ struct OutsideViewer {
         process.closeInput()
         let result = try await process.finish(timeout: .seconds(60))
         try #require(result.exit == .status(0), "\(result.output)\(result.errors)")
-        let text = try String(contentsOfFile: file, encoding: .utf8)
+        // Bytes, since there are many.
+        let lines = try Data(contentsOf: URL(fileURLWithPath: file)).split(separator: UInt8(ascii: "\n"))
         return Record(
-            messages: text.split(separator: "\n").map(String.init),
+            messages: lines.map { String(decoding: $0, as: UTF8.self) },
             compressedCount: try #require(result.output.split(separator: "\n").last.flatMap { Int($0) }))
     }
 }

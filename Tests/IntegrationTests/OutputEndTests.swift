@@ -79,8 +79,8 @@ struct OutputEndTests {
         let output = try await shell.finish(timeout: .seconds(30)).output
         return (
             output.firstMatch(of: /status ([0-9]+)/).map { String($0.1) } ?? output,
-            output.firstMatch(of: /before ([0-9a-f:]+)/).map { String($0.1) } ?? "?",
-            output.firstMatch(of: /after ([0-9a-f:]+)/).map { String($0.1) } ?? "!"
+            output.firstMatch(of: /before ([0-9a-f]+:[0-9a-f:]+)/).map { String($0.1) } ?? "?",
+            output.firstMatch(of: /after ([0-9a-f]+:[0-9a-f:]+)/).map { String($0.1) } ?? "!"
         )
     }
 

@@ -153,6 +153,34 @@ private final class Reader {
         #expect(first.compressedCount == 1000)
         // Behind the first 64 KiB, of which a frame takes 205 or so.
         #expect(second.compressedCount > 600 && second.compressedCount < 700)
+
+        // The stream has begun anew less than 64 KiB ago for the one before.
+        func arrive() throws -> Reader {
+            let reader = try Reader(log, cursor: frames.next)
+            append(text(0, 200), to: &frames)
+            while try reader.read(&frames) {}
+            return reader
+        }
+        while try arrive().compressedCount == 0 {}
+        #expect(try arrive().compressedCount == 0)
+        // Who lags a little when it does so is compressed for all the same.
+        while try arrive().compressedCount == 0 {}
+        let count = first.messages.count
+        while try first.read(&frames) {}
+        #expect(first.compressedCount == first.messages.count && first.messages.count > count + 300)
+    }
+
+    @Test("a reader whose next frames are forgotten before anybody has read them has fallen off") func forgotten()
+        throws
+    {
+        var frames = FrameLog(byteLimit: 256 << 10)
+        let log = try #require(DeflatedLog(windowBits: 15))
+        let reader = try Reader(log, cursor: 1)
+        append(text(0, 200), to: &frames)
+        while try reader.read(&frames) {}
+        for number in 1..<5000 { append(text(number, 200), to: &frames) }
+        #expect(frames.oldest > reader.cursor)
+        #expect(try !reader.read(&frames) && reader.hasFallenOff)
     }
 
     @Test("one that stalls hinders nobody from joining, and is not compressed for") func stalled() throws {
@@ -218,5 +246,6 @@ private final class Reader {
             while try fast.read(&frames) {}
         }
         #expect(slow.messages == sent && slow.compressedCount > 800)
+        #expect(log.beginningCount == 1, "what is not kept is not remembered")
     }
 }

@@ -28,7 +28,10 @@ PerMessageDeflate.decode = counted
 
 
 async def speak(socket):
-    while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+    # No thread, which would wait for its line when the connection has failed.
+    lines = asyncio.StreamReader(limit=1 << 24)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
         text = line.decode().rstrip("\n")
         third = len(text) // 3 + 1
         await socket.send(text if len(text) < 1000 else (text[at:at + third] for at in range(0, len(text), third)))

@@ -83,7 +83,7 @@ final class Registration: Sendable {
     func run() async {
         var backoff = Backoff(first: firstDelay)
         var generator = SystemRandomNumberGenerator()
-        var hasComplained = false
+        var told: Set<String> = []
         defer { absence.end() }
         await absence.begin()
         while !Task.isCancelled {
@@ -91,14 +91,16 @@ final class Registration: Sendable {
                 try await stay(try registry()) {
                     absence.end()
                     backoff.reset()
-                    hasComplained = false
+                    told = []
                 }
             } catch is CancellationError {
                 return
             } catch {
-                // Once per outage: a hypivisor that is down for a night must not fill a log.
-                if !hasComplained { logger.warning("not registered: \(Self.words(error))") }
-                hasComplained = true
+                // Each reason once per outage: a hypivisor that is down for a night must not fill a log.
+                let words = Self.words(error)
+                if told.count < Limits.outageReasons, told.insert(words).inserted {
+                    logger.warning("not registered: \(words)")
+                }
             }
             await absence.begin()
             do {

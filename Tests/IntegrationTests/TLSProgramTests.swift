@@ -45,6 +45,45 @@ import Testing
         #expect(try await process.waitForExit() == .status(0))
     }
 
+    @Test("an authority that cannot be used is told of in one line, and ends no agent that has lost its hypivisor")
+    func unusableAuthority() async throws {
+        let (fixture, stranger, made) = (try Fixture(), try Fixture(), try TestCertificates())
+        defer {
+            fixture.cleanUp()
+            stranger.cleanUp()
+            made.cleanUp()
+        }
+        let pair = try made.issue("server")
+        let (hypivisor, url) = try await fixture.startHypivisor(["--port", "0"] + pair.serverOptions)
+        let base = ["HYPIVISOR_WS": "\(url)", "HYPI_TOKEN": try fixture.token().secret]
+        let junk = stranger.home + "/junk.pem"
+        try "no certificate".write(toFile: junk, atomically: true, encoding: .utf8)
+        for file in [stranger.home + "/missing.pem", junk, stranger.home] {
+            let listed = try await stranger.run("hypi-ls", ["--ca-file", file], environment: base)
+            #expect(listed.exit == .status(78), "\(listed)")
+            #expect(listed.errors.contains(file) && listed.errors.split(separator: "\n").count == 1, "\(listed)")
+        }
+
+        let authority = stranger.home + "/ca.pem"
+        try FileManager.default.copyItem(atPath: made.authority, toPath: authority)
+        let agent = try stranger.start(
+            "pi-socket", ["--port", "0", "--id", "loyal"],
+            environment: base.merging(["HYPI_CA_FILE": authority]) { $1 })
+        _ = try await agent.line(0, timeout: .seconds(60))
+        let found = try await fixture.run("hypi-ls", ["--wait", "ready", "loyal"])
+        #expect(found.exit == .status(0), "\(found.errors)\(agent.errors.text)")
+        try FileManager.default.removeItem(atPath: authority)
+        hypivisor.signal(SIGKILL)
+        _ = try await hypivisor.waitForExit()
+        _ = try await fixture.startHypivisor(["--port", "\(url.port)"] + pair.serverOptions)
+        try await agent.errors.wait("the reason why it is not registered") { bytes, _ in
+            String(decoding: bytes, as: UTF8.self).contains("not registered: cannot use \(authority)")
+        }
+        try FileManager.default.copyItem(atPath: made.authority, toPath: authority)
+        let again = try await fixture.run("hypi-ls", ["--wait", "ready", "loyal"])
+        #expect(again.exit == .status(0), "\(again.errors)\(agent.errors.text)")
+    }
+
     #if os(Linux)
         @Test("a program loads OpenSSL when it needs TLS, and not before") func loadsLate() async throws {
             let fixture = try Fixture()

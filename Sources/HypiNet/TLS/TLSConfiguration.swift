@@ -42,22 +42,24 @@ final class TLSConfiguration: @unchecked Sendable {
         try OpenSSL.load()
         role = .client
         pin = trust.pin
-        context = try Self.newContext(TLS_client_method())
+        let context = try Self.newContext(TLS_client_method())
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
         if let pin = trust.pin {
             let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: TLSPin.byteCount)
             bytes.initialize(from: pin.bytes, count: TLSPin.byteCount)
             pinned = bytes
             SSL_CTX_set_cert_verify_callback(context, Self.verifyPin, bytes)
-            return
+        } else {
+            do throws(TLSError) {
+                try Self.loadAuthorities(trust.authorityFile, into: context)
+            } catch {
+                // Ours alone until it is a property: once all of them are set, a throw runs `deinit`.
+                SSL_CTX_free(context)
+                throw error
+            }
+            pinned = nil
         }
-        pinned = nil
-        do throws(TLSError) {
-            try Self.loadAuthorities(trust.authorityFile, into: context)
-        } catch {
-            SSL_CTX_free(context)
-            throw error
-        }
+        self.context = context
     }
 
     deinit {

@@ -63,6 +63,11 @@ public struct Failure: Error, Sendable, Equatable {
     }
 }
 
+extension Failure: CustomStringConvertible {
+    /// The same line, for whoever knows no more than that it is an error.
+    public var description: String { line }
+}
+
 extension Failure {
     /// Turns any error a tool meets into words and a status; the only place that does.
     public init(_ error: any Error) {

@@ -57,6 +57,8 @@ extension PiSocketArguments {
         if endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil {
             try endpoint.checkTrust(in: try endpoint.registry(environment))
         }
+        // What is wrong in the configuration is told now, and not in the log of an agent that is never listed.
+        if !standalone { _ = try endpoint.clientOptions(environment) }
         options.registry = standalone ? nil : registry(environment)
         options.announcements = { announced in
             let file = try DiscoveryFile(environment: environment)
@@ -162,7 +164,8 @@ extension PiSocketArguments {
             return Array(Self.firstPort..<Self.firstPort + Self.portCount)
         }
         guard let port = Int(text), 0...65535 ~= port else {
-            throw Failure(.usage, "the port must be a number from 0 to 65535, not \(text)")
+            let (source, status) = port == nil ? ("PI_SOCKET_PORT", ExitStatus.configuration) : ("--port", .usage)
+            throw Failure(status, "\(source) must be a number from 0 to 65535, not \(text)")
         }
         return [port]
     }

@@ -10,7 +10,7 @@ import json
 import statistics
 import time
 
-from bench import Bench, arguments, exponent, resident_kilobytes, viewer
+from bench import Bench, arguments, exponent, own_kilobytes, resident_kilobytes, viewer
 
 # What noise adds to a line; anything quadratic is far beyond.
 LINEAR = 1.15
@@ -49,9 +49,9 @@ def viewers(bench, rounds):
     def measure(count):
         relay = bench.pi_socket(bench.source(320, records, 1000))
         try:
-            idle = resident_kilobytes(relay.process.pid)
+            idle = own_kilobytes(relay.process.pid)
             sockets = [viewer(relay) for _ in range(count)]
-            at_rest = resident_kilobytes(relay.process.pid)
+            at_rest = own_kilobytes(relay.process.pid)
             for one in sockets:
                 one.close()
         finally:
@@ -89,7 +89,7 @@ def conversation(bench, rounds):
             [bench.program("bench-source"), "0", "0", "0", f"conversation:{size}"], "--replay", "16M",
             client=["-q", "pi-server.v1", "-H", hello, "-w"])
         try:
-            idle = resident_kilobytes(relay.process.pid)
+            idle = own_kilobytes(relay.process.pid)
             result = bench.measure(relay)
             peak = resident_kilobytes(relay.process.pid, "VmHWM")
             # The time in which freed memory goes back.

@@ -15,7 +15,8 @@ import subprocess
 import time
 
 from bench import (
-    HERE, Bench, Relay, arguments, awake_processors, cpu_seconds, exponent, free_port, ready_port, resident_kilobytes)
+    HERE, Bench, Relay, arguments, awake_processors, cpu_seconds, exponent, free_port, own_kilobytes, ready_port,
+    resident_kilobytes)
 
 AGENT = "bench"
 
@@ -212,13 +213,13 @@ def memory(bench, rounds):
             pid = load.server.process.pid
             # What is measured is what time brings while nothing happens.
             time.sleep(1)
-            base, cpu = resident_kilobytes(pid), cpu_seconds(pid)
+            base, own, cpu = resident_kilobytes(pid), own_kilobytes(pid), cpu_seconds(pid)
             time.sleep(5)
             cpu = (cpu_seconds(pid) - cpu) / 5
             load("join", 5_000)
-            five = resident_kilobytes(pid)
+            five = own_kilobytes(pid)
             load("join", 5_000)
-            rows.append([name, base, cpu * 1e6, (five - base) / 5_000, (resident_kilobytes(pid) - base) / 10_000])
+            rows.append([name, base, cpu * 1e6, (five - own) / 5_000, (own_kilobytes(pid) - own) / 10_000])
     print_table("At rest", ["RSS KB", "CPU µs a second", "KB more for each of 5,000 agents", "of 10,000"], rows)
 
 

@@ -11,7 +11,7 @@ import json
 import statistics
 import time
 
-from bench import Bench, resident_kilobytes
+from bench import Bench, own_kilobytes, resident_kilobytes
 
 PROMISED_MILLISECONDS = 50
 HELLO = json.dumps({
@@ -19,13 +19,13 @@ HELLO = json.dumps({
 
 
 def settled(pid):
-    """What the process holds once it does nothing any more: two looks in a row at the same."""
+    """What the process holds of its own once it does nothing any more: two looks in a row at the same."""
     deadline = time.monotonic() + 5
-    before, now = None, resident_kilobytes(pid)
+    before, now = None, own_kilobytes(pid)
     while before != now and time.monotonic() < deadline:
         # The time between the looks; nothing tells that a process has become quiet.
         time.sleep(0.2)
-        before, now = now, resident_kilobytes(pid)
+        before, now = now, own_kilobytes(pid)
     return now
 
 
@@ -56,7 +56,7 @@ def main():
     try:
         print(f"\n### A conversation of {options.megabytes} MB, of which each viewer wants the last 500 KB\n")
         print("| viewers at once | ms from pi's last byte to the snapshot's last, median | the last viewer's "
-              "| s since they asked | CPU s | KB at rest before | after | at the peak |")
+              "| s since they asked | CPU s | KB of its own at rest before | after | KB in all at the peak |")
         print("|---" * 8 + "|")
         cases = {viewers: [] for viewers in (1, 10)}
         for _ in range(options.rounds):

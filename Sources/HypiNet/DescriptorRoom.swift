@@ -29,14 +29,26 @@ public enum DescriptorRoom {
     ///
     /// The system gives out the lowest that is free, so that those above stay free for whoever needs one.
     static func isReserved(_ descriptor: CInt) -> Bool {
-        var limit = rlimit()
-        #if canImport(Glibc)
-            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-            let resource = RLIMIT_NOFILE
-        #endif
-        guard getrlimit(resource, &limit) == 0 else { return false }
+        guard let limit = limit() else { return false }
         return UInt64(descriptor) + UInt64(reserve) >= UInt64(limit.rlim_cur)
+    }
+
+    /// Raises the soft limit to the hard one, for a relay needs two for each viewer; where that is refused the old one stays.
+    public static func raiseLimit() {
+        guard var limit = limit() else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(resource, &limit)
+    }
+
+    #if canImport(Glibc)
+        private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+        private static let resource = RLIMIT_NOFILE
+    #endif
+
+    private static func limit() -> rlimit? {
+        var limit = rlimit()
+        return getrlimit(resource, &limit) == 0 ? limit : nil
     }
 
     /// Opens a number of descriptors and closes them again: limits are not all that may refuse them.

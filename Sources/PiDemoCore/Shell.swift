@@ -67,7 +67,8 @@ struct Shell: Sendable {
         }
     }
 
-    /// Waits for the shell's end on a thread of its own, then wakes the reader.
+    /// Waits for the shell's end, then wakes the reader; on a thread of its own, since waitpid blocks and the pool has as few
+    /// threads as there are processors.
     private func wait() async -> Int32 {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "pi-demo.wait").async {
@@ -79,7 +80,7 @@ struct Shell: Sendable {
         }
     }
 
-    /// The next output, or `nil` when there will be none that counts; waits on a thread of its own.
+    /// The next output, or `nil` when there will be none that counts; on a thread of its own, since poll blocks, too.
     private func nextPiece() async -> [UInt8]? {
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "pi-demo.read").async {

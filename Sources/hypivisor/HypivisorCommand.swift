@@ -18,7 +18,7 @@ struct HypivisorCommand: ToolCommand {
     @OptionGroup var options: HypivisorOptions
 
     func run() async throws {
-        DescriptorLimit.raise()
+        DescriptorRoom.raiseLimit()
         let descriptors = DescriptorRoom.forLoop * (System.coreCount + 1) + DescriptorRoom.forRegistry
         try await ToolRun.run("hypivisor", descriptors: descriptors) {
             let environment = Environment.taken()

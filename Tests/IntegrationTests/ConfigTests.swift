@@ -82,6 +82,8 @@ struct ConfigTests {
             ("pi-socket", "max-repeats = 0", "--max-repeats must be positive (see 'pi-socket --help')"),
             ("pi-socket", "replay = big", "the value 'big' is invalid for '--replay <size>': expected a size such as"),
             ("pi-socket", "restart = maybe", "the value 'maybe' is invalid for '--restart <when>'. Please provide one"),
+            ("pi-socket", "insecure = 2", "'insecure = 2' is neither true nor false"),
+            ("pi-socket", "hypivisor = ws://", "'hypivisor' is not a WebSocket URL (such as ws://127.0.0.1:31415/ws)"),
             ("hypivisor", "max-connections = 0", "--max-connections must be positive (see 'hypivisor --help')"),
             ("hypi-ls", "timeout = soon", "'timeout = soon' is no time (expected a time such as 250ms, 30s, 5m or 2h)"),
             ("hypi-ls", "insecure = 2", "'insecure = 2' is neither true nor false"),
@@ -98,6 +100,14 @@ struct ConfigTests {
         #expect(result.exit == .status(78))
         #expect(result.errors.hasPrefix("\(tool): \(fixture.home)/.config/hyper-pi/config:3: \(message)"))
         #expect(result.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test("a port in the environment that is none is told by the variable's name")
+    func port() async throws {
+        defer { fixture.cleanUp() }
+        let result = try await fixture.run("pi-socket", environment: ["PI_SOCKET_PORT": "abc"])
+        #expect(result.exit == .status(78))
+        #expect(result.errors == "pi-socket: PI_SOCKET_PORT must be a number from 0 to 65535, not abc\n")
     }
 
     @Test("a setting that is there twice is refused; what can be repeated on a command line can be here")

@@ -54,7 +54,8 @@ struct WebSocketsTests {
         try await closing.wait("the close") { $0.closure != nil }
         #expect(closing.frames.closure == Closure(code: CloseCode(rawValue: 3005), reason: "as asked"))
 
-        let options = ["--ca-file", certificates.authority.authority, "--hypivisor", base + "/ws"]
+        let believing = isSecure ? ["--ca-file", certificates.authority.authority] : []
+        let options = believing + ["--hypivisor", base + "/ws"]
         let listed = try await fixture.run("hypi-ls", ["-q"] + options, environment: ["HYPI_TOKEN": "s3cret"])
         #expect(listed.exit == .status(0) && listed.output == "from-python\n", "\(listed)")
         let refused = try await fixture.run("hypi-ls", options, environment: ["HYPI_TOKEN": "guess"])

@@ -149,7 +149,9 @@ let package = Package(
                 "COpenSSL", "CZlib", "HypiNet", "HypiWire", "HypiTestSupport", "PiAdapter", "ws-echo", nioConcurrency,
                 nioCore, nioEmbedded, nioHTTP, nioPosix,
             ], linker: openSSLOfTests),
-        tests("HypiToolTests", [argumentParser, "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
+        tests(
+            "HypiToolTests",
+            [argumentParser, "HypiTestSupport", "HypiTool", "HypiNet", "HypiWire", logging, nioCore, nioPosix]),
         tests("ChatCoreTests", ["ChatCore", "HypiNet", "HypiWire", "PiAdapter", nioCore, nioPosix]),
         tests(
             "HypivisorCoreTests",

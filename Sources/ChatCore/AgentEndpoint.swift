@@ -41,4 +41,9 @@ public struct AgentEndpoint: Sendable {
         name = "\(url)"
         node = nil
     }
+
+    /// The file in which a chat with this agent keeps typed lines.
+    public func historyFile(in folder: String) -> String {
+        InputHistory.path(in: folder, name: name, node: node)
+    }
 }

@@ -18,8 +18,7 @@ extension Chat {
 
     private var historyPath: String? {
         guard let folder = surroundings.historyFolder else { return nil }
-        let cwd = surroundings.node?.cwd ?? surroundings.name
-        return folder + "/" + InputHistory.fileName(folder: cwd, machine: surroundings.node?.machine ?? "")
+        return InputHistory.path(in: folder, name: surroundings.name, node: surroundings.node)
     }
 
     // MARK: Keys

@@ -30,6 +30,11 @@ struct InputHistory {
         return "history-" + String(hash, radix: 16)
     }
 
+    /// The file of an agent's project folder.
+    static func path(in folder: String, name: String, node: Node?) -> String {
+        folder + "/" + fileName(folder: node?.cwd ?? name, machine: node?.machine ?? "")
+    }
+
     /// The lines, oldest first.
     func load() -> [String] {
         guard let path, let file = fopen(path, "re") else { return [] }

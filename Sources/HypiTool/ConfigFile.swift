@@ -115,10 +115,10 @@ public struct ConfigFile: Sendable, Equatable {
 
     private static func read(_ path: String) throws(Failure) -> String {
         do throws(PrivateFile.Fault) {
-            return try PrivateFile.read(path)
+            return try PrivateFile.read(path, for: .trusted)
         } catch {
             guard error.code != ENOENT && error.code != ENOTDIR else { return "" }
-            throw Failure(.configuration, "cannot \(error.action) \(error.path): \(error.reason)")
+            throw error.failure(.configuration)
         }
     }
 

@@ -25,21 +25,31 @@ public struct DiscoveryFile: Sendable {
     }
 
     /// The URL in the file; `nil` if there is no file, or no URL in it.
-    public func read() -> WebSocketURL? {
-        WebSocketURL(words.first ?? "")
+    ///
+    /// - Throws: ``Failure`` with status 78 if others can write the file: it says who gets the token.
+    public func read() throws(Failure) -> WebSocketURL? {
+        WebSocketURL(try words().first ?? "")
     }
 
     /// The pin of the hypivisor that has announced itself at this very host and port; `nil` for any other server.
-    public func pin(of url: WebSocketURL) -> TLSPin? {
-        guard let announced = read(), announced.isSecure, url.isSecure, announced.authority == url.authority else {
+    ///
+    /// - Throws: ``Failure`` with status 78 if others can write the file.
+    public func pin(of url: WebSocketURL) throws(Failure) -> TLSPin? {
+        guard let announced = try read(), announced.isSecure, url.isSecure, announced.authority == url.authority else {
             return nil
         }
-        return TLSPin(words.dropFirst().first ?? "")
+        return TLSPin(try words().dropFirst().first ?? "")
     }
 
-    private var words: [String] {
-        guard let text = try? PrivateFile.read(path) else { return [] }
-        return text.split(whereSeparator: \.isWhitespace).map(String.init)
+    private func words() throws(Failure) -> [String] {
+        do {
+            let text = try PrivateFile.read(path, for: .trusted)
+            return text.split(whereSeparator: \.isWhitespace).map(String.init)
+        } catch {
+            // It is a hint: one that cannot be read is none. One that others can write would send the token to them.
+            guard error.doubt == nil else { throw error.failure(.configuration) }
+            return []
+        }
     }
 
     /// Announces a URL, and the pin of the certificate that is shown there.
@@ -51,6 +61,6 @@ public struct DiscoveryFile: Sendable {
 
     /// Takes the announcement back, unless another hypivisor has made its own since.
     public func remove(_ url: WebSocketURL) {
-        if read() == url { unlink(path) }
+        if (try? read()) == url { unlink(path) }
     }
 }

@@ -106,7 +106,7 @@ public struct EndpointOptions: ParsableArguments, Sendable {
             (environment["HYPI_TLS_PIN"], environment["HYPI_CA_FILE"], "HYPI_TLS_PIN", .configuration),
             (pinned?.value, config["ca-file"], "\(pinned?.place ?? ""): 'tls-pin'", .configuration),
         ] where pin != nil || file != nil {
-            guard let pin else { return TLSTrust(authorityFile: file) }
+            guard let pin else { return TLSTrust(authorityFile: try Self.trusted(file)) }
             guard let parsed = TLSPin(pin) else {
                 throw Failure(
                     status, "\(source) is not a SHA-256 fingerprint", hint: "64 digits, as hypivisor prints them")
@@ -114,6 +114,17 @@ public struct EndpointOptions: ParsableArguments, Sendable {
             return TLSTrust(authorityFile: file, pin: parsed)
         }
         return TLSTrust(pin: try DiscoveryFile(environment: environment).pin(of: url))
+    }
+
+    /// A file of authorities: one who can write it is an authority, too.
+    private static func trusted(_ file: String?) throws(Failure) -> String? {
+        guard let file else { return nil }
+        do {
+            try FileTrust.check(file, for: .trusted)
+        } catch {
+            throw error.failure(.configuration)
+        }
+        return file
     }
 
     private func resolve(_ environment: Environment) throws(Failure) -> (url: WebSocketURL, token: Token?) {

@@ -21,7 +21,7 @@ public final class LogFile: Sendable {
 
     /// Opens a log, appends to what is there, and begins anew at ``Limits/logBytes``.
     ///
-    /// - Throws: ``Failure`` with status 73.
+    /// - Throws: ``Failure`` with status 73, or 78 if others can write the file or its folder.
     public convenience init(_ path: String) throws(Failure) {
         try self.init(path, limit: Limits.logBytes, descriptor: STDERR_FILENO)
     }
@@ -31,6 +31,11 @@ public final class LogFile: Sendable {
         self.path = path
         self.limit = limit
         self.descriptor = descriptor
+        do {
+            try FileTrust.check(path, for: .trusted)
+        } catch {
+            throw error.failure(.cannotCreate, kind: "log")
+        }
         let code = reopen()
         guard code == 0 else {
             throw Failure(.cannotCreate, "cannot write log \(path): \(String(cString: strerror(code)).lowercased())")

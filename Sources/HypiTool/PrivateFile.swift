@@ -4,7 +4,9 @@
     import Darwin
 #endif
 
-/// Small files that only their owner may read: the token, the address of a running hypivisor.
+/// Small files under their owner's control alone: the token, the config file, the address of a running hypivisor.
+///
+/// Every file is checked with ``FileTrust`` before it is used, and so is the folder of a file that is written.
 public enum PrivateFile {
     /// What went wrong with a file.
     public struct Fault: Error, Sendable, Equatable {
@@ -12,22 +14,89 @@ public enum PrivateFile {
         public var action: String
         /// The file.
         public var path: String
-        /// The system's error number.
+        /// The system's error number; `EACCES` if the file exists and is not trusted.
         public var code: CInt
+        /// Why the file is not trusted; `nil` if the system failed.
+        public var doubt: FileTrust.Doubt?
+        private var isFolder = false
 
-        /// The system's text for the error.
+        /// The system refused.
+        public init(action: String, path: String, code: CInt) {
+            self.action = action
+            self.path = path
+            self.code = code
+        }
+
+        /// The file may be under somebody else's control.
+        init(action: String, path: String, doubt: FileTrust.Doubt, isFolder: Bool) {
+            self.init(action: action, path: path, code: EACCES)
+            self.doubt = doubt
+            self.isFolder = isFolder
+        }
+
+        /// The cause, in lower case.
         public var reason: String {
-            String(cString: strerror(code)).lowercased()
+            switch doubt {
+            case .none: String(cString: strerror(code)).lowercased()
+            case .owner(let user): "it belongs to \(Self.name(of: user))"
+            case .writable(let mode): "other users can write it (mode \(Self.octal(mode)))"
+            case .readable(let mode): "other users can read it (mode \(Self.octal(mode)))"
+            }
+        }
+
+        /// The command that corrects a file that is not trusted; `nil` if the system failed.
+        public var remedy: String? {
+            let word = ShellWord.quoted(path)
+            return switch doubt {
+            case .none: nil
+            case .owner: "fix it with 'chown \(geteuid()) \(word)', or use another path"
+            case .writable: "fix it with 'chmod go-w \(word)'"
+            case .readable: "fix it with 'chmod 600 \(word)'"
+            }
+        }
+
+        /// The failure of a program that needs the file.
+        ///
+        /// - Parameters:
+        ///   - status: The exit status where the system failed. A file that is not trusted is always a wrong
+        ///     configuration, 78.
+        ///   - kind: What the file is, such as `token file`.
+        ///   - hint: What would help where the system failed.
+        /// - Returns: A failure with one line.
+        public func failure(_ status: ExitStatus, kind: String? = nil, hint: String? = nil) -> Failure {
+            let kind = doubt != nil && isFolder ? "folder" : kind
+            let subject = kind.map { "\($0) \(path)" } ?? path
+            return Failure(
+                doubt == nil ? status : .configuration, "cannot \(action) \(subject): \(reason)", hint: remedy ?? hint)
+        }
+
+        private static func octal(_ mode: UInt32) -> String {
+            let digits = String(mode, radix: 8)
+            return String(repeating: "0", count: max(4 - digits.count, 0)) + digits
+        }
+
+        private static func name(of user: UInt32) -> String {
+            guard let entry = getpwuid(user), let name = entry.pointee.pw_name else { return "user \(user)" }
+            return "user '\(String(cString: name))'"
         }
     }
 
+    /// Bytes that are read of a file at most; each of these files is a few lines long.
+    private static let limit = 1 << 20
+
     /// The whole text of a file.
     ///
-    /// - Throws: ``Fault`` with the system's reason, `ENOENT` among them.
-    public static func read(_ path: String) throws(Fault) -> String {
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - use: What it is used for; others may not read a secret.
+    /// - Returns: The text, with U+FFFD for what is not UTF-8.
+    /// - Throws: ``Fault`` with the system's reason, `ENOENT` among them, or if others may have written the file.
+    public static func read(_ path: String, for use: FileTrust.Use) throws(Fault) -> String {
+        try FileTrust.check(path, for: use)
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Fault(action: "read", path: path, code: errno) }
         defer { close(descriptor) }
+        try FileTrust.check(descriptor, path, for: use)
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -42,6 +111,7 @@ public enum PrivateFile {
                 throw Fault(action: "read", path: path, code: errno)
             }
             bytes += buffer[..<count]
+            guard bytes.count <= limit else { throw Fault(action: "read", path: path, code: EFBIG) }
         }
     }
 
@@ -64,7 +134,7 @@ public enum PrivateFile {
         }
     }
 
-    /// Creates a file unless there is one; of several programs that try at once one wins.
+    /// Creates a secret file if it is missing; of several programs that try at once one wins.
     ///
     /// - Returns: The file's text: what was given, or what was there.
     /// - Throws: ``Fault``.
@@ -73,19 +143,24 @@ public enum PrivateFile {
         defer { unlink(temporary) }
         if link(temporary, path) == 0 { return text }
         guard errno == EEXIST else { throw Fault(action: "create", path: path, code: errno) }
-        return try read(path)
+        return try read(path, for: .secret)
     }
 
-    /// Makes a folder and those above it, readable for its owner alone.
+    /// Makes a folder and those above it, readable for its owner alone; checks one that exists.
     ///
-    /// - Throws: ``Fault``.
+    /// - Throws: ``Fault``; if others can write the folder or one above it, among other reasons.
     public static func makeFolder(_ path: String) throws(Fault) {
+        try FileTrust.check(path, for: .trusted)
+        try make(path)
+    }
+
+    private static func make(_ path: String) throws(Fault) {
         if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
         let code = errno
         guard code == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
             throw Fault(action: "create", path: path, code: code)
         }
-        try makeFolder(String(path[..<slash]))
+        try make(String(path[..<slash]))
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Fault(action: "create", path: path, code: errno) }
     }
 

@@ -59,11 +59,17 @@ public struct TLSOptions: ParsableArguments, Sendable {
             try PrivateFile.replace(keyFile, with: made.key)
             try PrivateFile.replace(certificateFile, with: made.certificate)
         } catch {
-            throw Failure(.cannotCreate, "cannot \(error.action) \(error.path): \(error.reason)")
+            throw error.failure(.cannotCreate)
         }
     }
 
     private static func read(_ certificateFile: String, _ keyFile: String) throws(Failure) -> TLSCertificate {
+        do {
+            try FileTrust.check(keyFile, for: .secret)
+            try FileTrust.check(certificateFile, for: .trusted)
+        } catch {
+            throw error.failure(.configuration)
+        }
         do {
             return try TLSCertificate(certificateFile: certificateFile, keyFile: keyFile)
         } catch {

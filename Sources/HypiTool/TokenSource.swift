@@ -30,7 +30,7 @@ public struct TokenSource: Sendable {
         if let named = try namedToken() { return named }
         let path = try defaultPath()
         do {
-            return try parse(try PrivateFile.read(path), from: path)
+            return try parse(try PrivateFile.read(path, for: .secret), from: path)
         } catch let fault as PrivateFile.Fault where fault.code == ENOENT {
             return nil
         } catch let fault as PrivateFile.Fault {
@@ -69,7 +69,7 @@ public struct TokenSource: Sendable {
 
     private static func readOrCreate(_ path: String) throws(PrivateFile.Fault) -> String {
         do {
-            return try PrivateFile.read(path)
+            return try PrivateFile.read(path, for: .secret)
         } catch  where error.code == ENOENT {
             return try PrivateFile.createUnlessPresent(path, Token.random().secret + "\n")
         }
@@ -82,7 +82,7 @@ public struct TokenSource: Sendable {
         }
         guard let path = optionFile ?? environment["HYPI_TOKEN_FILE"] else { return nil }
         do {
-            return try parse(try PrivateFile.read(path), from: path)
+            return try parse(try PrivateFile.read(path, for: .secret), from: path)
         } catch let fault as PrivateFile.Fault {
             throw Self.failure(fault)
         } catch let failure as Failure {
@@ -104,6 +104,6 @@ public struct TokenSource: Sendable {
     }
 
     private static func failure(_ fault: PrivateFile.Fault) -> Failure {
-        Failure(.configuration, "cannot \(fault.action) token file \(fault.path): \(fault.reason)")
+        fault.failure(.configuration, kind: "token file")
     }
 }

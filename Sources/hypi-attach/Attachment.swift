@@ -177,7 +177,7 @@ struct Attachment: Sendable {
         }
         let target = options.target ?? agent.name
         let session = ChatSession(
-            agent, returnCommand: "hypi-attach \(target)", historyFolder: historyFolder(),
+            agent, returnCommand: "hypi-attach \(target)", historyFolder: try historyFolder(of: agent),
             editorCommand: environment["VISUAL"] ?? environment["EDITOR"],
             temporaryFolder: environment["TMPDIR"] ?? "/tmp", isColoured: environment["NO_COLOR"] == nil,
             shorten: { [folder = WorkingFolder.current(environment)] in folder.abbreviated($0) })
@@ -187,10 +187,18 @@ struct Attachment: Sendable {
         }
     }
 
-    /// Where typed lines are kept; a chat goes on without.
-    private func historyFolder() -> String? {
+    /// Where typed lines are kept; `nil` where the folder cannot be made, and the chat continues without.
+    ///
+    /// - Throws: `Failure` with status 78 if other users can read or write what was typed.
+    private func historyFolder(of agent: AgentEndpoint) throws(Failure) -> String? {
         guard let folder = try? environment.stateFolder() else { return nil }
-        guard (try? PrivateFile.makeFolder(folder)) != nil else { return nil }
+        do {
+            try PrivateFile.makeFolder(folder)
+            try FileTrust.check(agent.historyFile(in: folder), for: .secret)
+        } catch {
+            if error.doubt != nil { throw error.failure(.configuration) }
+            return nil
+        }
         return folder
     }
 }

@@ -78,8 +78,7 @@ extension PiSocketArguments {
             try PrivateFile.replace(path, with: ToolCatalogue.source)
             return path
         } catch {
-            throw Failure(
-                .cannotCreate, "cannot \(error.action) \(error.path): \(error.reason)", hint: "or --no-extension")
+            throw error.failure(.cannotCreate, hint: "or --no-extension")
         }
     }
 
@@ -102,7 +101,7 @@ extension PiSocketArguments {
         do {
             try PrivateFile.makeFolder(folder)
         } catch {
-            throw Failure(.cannotCreate, "cannot create \(error.path): \(error.reason)")
+            throw error.failure(.cannotCreate)
         }
         let log = logFile ?? "\(folder)/\(id).log"
         var words = CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
@@ -184,10 +183,12 @@ extension PiSocketArguments {
         // A hypivisor that spawned us named itself. It may be gone for good, and its successor on another port.
         let attempts = spawnId == nil ? nil : AttemptCount()
         return {
-            let announced = try DiscoveryFile(environment: environment).read()
+            let isExplicit = endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil
+            let file = try DiscoveryFile(environment: environment)
+            // A file that is not trusted matters only where it would be believed.
+            let announced = isExplicit ? try? file.read() : try file.read()
             var url = try endpoint.registry(environment)
             if let announced, let attempts, attempts.next() % 2 == 1 { url = announced }
-            let isExplicit = endpoint.hypivisor != nil || environment["HYPIVISOR_WS"] != nil
             let isLocal = !isExplicit || announced == url
             return RegistryTarget(
                 url: url, options: try endpoint.clientOptions(environment, to: url), isLocal: isLocal && canBeDialled)

@@ -62,6 +62,14 @@ public final class Fixture: Sendable {
         return folder
     }
 
+    /// Writes a file that only its owner can read.
+    public static func writeSecret(_ text: String, to path: String) throws {
+        let permissions: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+        guard FileManager.default.createFile(atPath: path, contents: Data(text.utf8), attributes: permissions) else {
+            throw DeadlinePassed("cannot write \(path)")
+        }
+    }
+
     /// Starts one of the built executables.
     public func start(
         _ tool: String, _ arguments: [String] = [], environment extra: [String: String] = [:], cwd: String? = nil,

@@ -21,7 +21,7 @@ struct DiscoveryWatchTests {
         let file = try DiscoveryFile(environment: Environment(["HOME": home]))
         let (heard, sink) = AsyncStream.makeStream(of: Int.self)
         // Says which announcement was in the file when it was heard: that one, or a later one.
-        let watch = try await DiscoveryWatch.start(file, on: loop) { sink.yield(file.read()?.port ?? 0) }
+        let watch = try await DiscoveryWatch.start(file, on: loop) { sink.yield((try? file.read())?.port ?? 0) }
         try PrivateFile.replace(home + "/.local/state/hyper-pi/other", with: "x")
         var ports = heard.makeAsyncIterator()
         for port in [1, 2] {

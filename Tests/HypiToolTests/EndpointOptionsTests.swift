@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HypiNet
+import HypiTestSupport
 import HypiTool
 import HypiWire
 import Testing
@@ -41,7 +42,7 @@ struct EndpointOptionsTests {
     @Test("the token file of the config file gives way to HYPI_TOKEN")
     func token() throws {
         try withHome(config: nil) { home in
-            try "from-file\n".write(toFile: home + "/other", atomically: true, encoding: .utf8)
+            try Fixture.writeSecret("from-file\n", to: home + "/other")
             try "token-file = \(home)/other".write(
                 toFile: home + "/.config/hyper-pi/config", atomically: true, encoding: .utf8)
             let none = try EndpointOptions.parse([])

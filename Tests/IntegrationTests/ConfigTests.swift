@@ -20,7 +20,7 @@ struct ConfigTests {
     @Test("one token file serves the daemons and all that talk to them")
     func tokenFile() async throws {
         defer { fixture.cleanUp() }
-        try "a-token-of-my-own\n".write(toFile: fixture.home + "/secret", atomically: true, encoding: .utf8)
+        try Fixture.writeSecret("a-token-of-my-own\n", to: fixture.home + "/secret")
         try write("# mine\ntoken-file = \(fixture.home)/secret\nlog-format = json\n")
         let (hypivisor, _) = try await fixture.startHypivisor()
         let agent = try await fixture.startAgent(["--id", "one"])

@@ -33,7 +33,7 @@ struct CrashTests {
     private func place(_ secrets: Secrets, in place: TokenPlace, _ fixture: Fixture) throws -> [String: String] {
         guard place == .file else { return ["HYPI_TOKEN": secrets.token] }
         let file = try fixture.makeFolder(".config/hyper-pi") + "/token"
-        try secrets.token.write(toFile: file, atomically: true, encoding: .utf8)
+        try Fixture.writeSecret(secrets.token, to: file)
         return [:]
     }
 

@@ -122,6 +122,10 @@ struct HypiAttachChatTests {
                 try FileManager.default.contentsOfDirectory(atPath: folder).first { $0.hasPrefix("history-") })
             let mode = try FileManager.default.attributesOfItem(atPath: folder + "/" + file)[.posixPermissions] as? Int
             #expect(mode == 0o600)
+            try #require(chmod(folder + "/" + file, 0o644) == 0)
+            let refused = try fixture.start(
+                "hypi-attach", ["\(url)"], environment: ["TERM": "xterm"], terminal: .size(columns: 80, rows: 24))
+            #expect(try await refused.waitForExit(timeout: .seconds(60)) == .status(78))
         }
     }
 

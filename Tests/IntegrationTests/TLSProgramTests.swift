@@ -154,6 +154,8 @@ import Testing
             made.cleanUp()
         }
         let (one, two) = (try made.issue("one"), try made.issue("two"))
+        // Given as a key, too, which others must not be able to read.
+        try #require(chmod(one.certificate, 0o600) == 0)
         for (certificate, key, words) in [
             (made.folder + "/none", one.key, "cannot use \(made.folder)/none: no such file or directory"),
             (one.key, one.key, "no start line"), (one.certificate, one.certificate, "no private key"),

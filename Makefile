@@ -6,6 +6,11 @@ PI ?= pi-demo
 BUILD ?= .build
 SWIFT ?= swift
 
+# The versions of a real pi that test-pi installs and tests.
+PI_VERSIONS ?= 0.79.7 0.84.3 0.84.4000 0.87.0 1.0.3
+PI_NEWEST := 1.0.3
+REAL_PIS := $(BUILD)/real-pi
+
 TOOLS := hypivisor pi-socket hypi-ls hypi-attach hypi-spawn hypi-dirs pi-demo
 RELEASE_FLAGS := -c release --scratch-path $(BUILD)
 ifeq ($(shell uname -s),Linux)
@@ -22,7 +27,7 @@ ZSH_DIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all release demo test browser-test interop fuzz sanitize autobahn lint completions screens bench bench-quick install uninstall clean help packages
+.PHONY: all release demo test test-pi browser-test interop fuzz sanitize autobahn lint completions screens bench bench-quick install uninstall clean help packages
 
 all: release ## Build the release programs (the default)
 
@@ -38,15 +43,27 @@ release: packages
 	HYPI_STATIC_LIBRARIES="$(STATIC_LIBRARIES)" $(SWIFT) build $(RELEASE_FLAGS)
 	@touch "$(RELEASE_BIN)/.complete"
 
-demo: release ## Start a hypivisor and two agents, talk to them, break things, clean up (PI=pi for a real pi)
+demo: release ## Start a hypivisor and two agents, talk to them, break things, clean up (PI=pi for a real pi, which it installs)
 	@Tests/Scripts/install-packages.sh jq
-	@Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$(PI)"
+	@pi="$(PI)"; \
+	if [ "$$pi" = pi ]; then pi=$$(Tests/Scripts/install-pi.sh "$(PI_NEWEST)" "$(REAL_PIS)/$(PI_NEWEST)") || exit 1; fi; \
+	Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$$pi"
 
 TEST_PACKAGES := jq tmux mandoc man-db cron bash zsh fish python3 libfaketime
 test: packages ## Build and run all tests
 	@Tests/Scripts/install-packages.sh $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
 	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD)
+
+test-pi: packages ## Test with real versions of pi, which it installs (PI_VERSIONS='0.79.7 1.0.3', TURNS=200)
+	@Tests/Scripts/install-packages.sh python3
+	@for version in $(PI_VERSIONS); do \
+		Tests/Scripts/install-pi.sh "$$version" "$(REAL_PIS)/$$version" >/dev/null || exit 1; \
+	done
+	$(SWIFT) build --build-tests --scratch-path $(BUILD)
+	HYPI_TEST_PIS="$(foreach version,$(PI_VERSIONS),$(version)=$(abspath $(REAL_PIS))/$(version)/bin/pi)" \
+		HYPI_TEST_TURNS="$(TURNS)" \
+		$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD) --filter RealPiTests
 
 browser-test: packages ## Put a real browser with a hostile page in front of hypivisor and pi-socket
 	@Tests/Scripts/install-packages.sh chromium python3

@@ -181,6 +181,8 @@ let package = Package(
                 "pi-replay", "registry-load", "relay-load", "HypiTestSupport", "HypiNet", "HypiWire", nioConcurrency,
                 nioCore, nioPosix,
             ]),
+        // Nothing of it runs without the versions of pi that `make test-pi` installs.
+        tests("RealPiTests", ["HypiTestSupport", "HypiNet", "HypiWire", nioCore]),
     ],
     swiftLanguageModes: [.v6]
 )

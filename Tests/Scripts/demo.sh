@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # The whole thing in half a minute: a hypivisor, two agents in two folders, a chat through the network, a kill -9.
 #
-#   demo.sh BIN [PI]     BIN: the folder of the built programs; PI: pi-demo (default), or pi, or a path
+#   demo.sh BIN [PI]     BIN: the folder of the built programs; PI: pi-demo (default) or the path of a pi
+#
+# A real pi gets a scripted model instead of its configuration, so it needs neither a key nor a network.
 #
 # Every command is shown before it runs. Exit status 0 only if each step held; whatever was started is stopped.
 set -euo pipefail
 
+project=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$(cd "$1" && pwd)
 pi=${2:-pi-demo}
 
@@ -13,6 +16,7 @@ HOME=$(mktemp -d "${TMPDIR:-/tmp}/hyper-pi-demo.XXXXXX")
 export HOME PATH="$bin:$PATH" HYPI_PI="$pi" NO_COLOR=1
 unset XDG_CONFIG_HOME XDG_STATE_HOME HYPI_TOKEN HYPI_TOKEN_FILE HYPIVISOR_WS HYPI_HOOK PI_SOCKET_PORT
 hypivisor_pid=""
+model_pid=""
 agent_pids=""
 
 bold='' cyan='' plain=''
@@ -32,7 +36,7 @@ fail() {
 stop_everything() {
     trap - EXIT INT TERM
     # Agents outlive whoever started them, so each is asked to end, also where a step has failed.
-    for pid in $agent_pids $hypivisor_pid; do kill "$pid" 2>/dev/null || true; done
+    for pid in $agent_pids $hypivisor_pid $model_pid; do kill "$pid" 2>/dev/null || true; done
     for pid in $agent_pids; do
         for _ in $(seq 50); do
             kill -0 "$pid" 2>/dev/null || break
@@ -58,10 +62,18 @@ start_hypivisor() {
 }
 
 mkdir -p "$HOME/src/api/.git" "$HOME/src/web"
-if [ "$pi" = pi ]; then
-    # A real pi needs what its own configuration holds.
-    real_home=$(getent passwd "$(id -u)" | cut -d: -f6)
-    [ ! -d "$real_home/.pi" ] || ln -s "$real_home/.pi" "$HOME/.pi"
+if [ "${pi#pi-demo}" = "$pi" ]; then
+    mkfifo "$HOME/model"
+    "$project/Tests/Support/real-pi/scripted_model.py" >"$HOME/model" &
+    model_pid=$!
+    # Held open: the model writes a line for each request.
+    exec 3<"$HOME/model"
+    read -r -t 10 line <&3 || fail "the scripted model did not start"
+    port=${line//[!0-9]/}
+    cat <&3 >"$HOME/model.log" &
+    "$project/Tests/Scripts/configure-pi.sh" "$port"
+    # For this shell's agents; one that a hypivisor starts finds its model in the same home.
+    export PI_OFFLINE=1
 fi
 
 note "A hypivisor, on any free port: tools on this machine find it by themselves"

@@ -15,6 +15,8 @@ struct CommandSummary {
         var values: [String]
         /// The value it has when it is not given, where the parser knows.
         var defaultValue: String?
+        /// Whether help and manual leave it out.
+        var isHidden: Bool
 
         /// Its long name without dashes.
         var longName: String? {
@@ -38,7 +40,9 @@ struct CommandSummary {
     /// How it is called, behind its name.
     let usage: String
     /// What it takes, in the order of its source; without what is hidden.
-    let arguments: [Argument]
+    var arguments: [Argument] { allArguments.filter { !$0.isHidden } }
+    /// The same, with what is hidden.
+    let allArguments: [Argument]
 
     /// The summary of a program.
     init(_ command: (some ParsableCommand).Type) {
@@ -49,11 +53,10 @@ struct CommandSummary {
         usage = configuration.usage.map { $0.hasPrefix(name + " ") ? String($0.dropFirst(name.count + 1)) : $0 } ?? ""
         // The parser's own output: it is JSON, or the parser is not the one this was built with.
         let dump = try? JSON(parsing: command._dumpHelp())
-        arguments = (dump?["command"]?["arguments"]?.array ?? []).compactMap(Self.argument)
+        allArguments = (dump?["command"]?["arguments"]?.array ?? []).compactMap(Self.argument)
     }
 
     private static func argument(_ json: JSON) -> Argument? {
-        guard json["shouldDisplay"]?.bool == true else { return nil }
         let names = (json["names"]?.array ?? []).compactMap { name -> String? in
             guard let text = name["name"]?.string else { return nil }
             return name["kind"] == "short" ? "-" + text : "--" + text
@@ -63,6 +66,7 @@ struct CommandSummary {
             names: names.sorted { $0.utf8.count < $1.utf8.count },
             valueName: json["kind"] == "flag" ? nil : json["valueName"]?.string,
             abstract: json["abstract"]?.string ?? "", values: (json["allValues"]?.array ?? []).compactMap(\.string),
-            defaultValue: isPositional ? nil : json["defaultValue"]?.string)
+            defaultValue: isPositional ? nil : json["defaultValue"]?.string,
+            isHidden: json["shouldDisplay"]?.bool != true)
     }
 }

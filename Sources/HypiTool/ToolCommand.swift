@@ -47,9 +47,9 @@ extension ToolCommand {
             }
             // A shell that asks for completions puts the words so far behind a `--` of its own.
             let isCut = hasTrailingArguments && words.first != "---completion"
-            let own = Array(isCut ? words.prefix { $0 != "--" } : words)
             // First as it was typed: what is wrong with that is no fault of the config file.
-            var command = try await asyncParseAsRoot(own)
+            let (typed, own) = try await parseTyped(Array(isCut ? words.prefix { $0 != "--" } : words))
+            var command = typed
             if command is Self, let configured = try await configured(own) { command = configured }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -58,6 +58,23 @@ extension ToolCommand {
             }
         } catch {
             finish(error)
+        }
+    }
+
+    /// Parses what was typed.
+    ///
+    /// A value that begins with a dash makes the parser fail, which is when it is joined to its option: the parser's own
+    /// description, which says what takes a value, takes milliseconds to get.
+    ///
+    /// - Returns: The command, and the words that the parser understood.
+    private static func parseTyped(_ words: [String]) async throws -> (any ParsableCommand, [String]) {
+        do {
+            return (try await asyncParseAsRoot(words), words)
+        } catch {
+            guard words.first != "---completion" else { throw error }
+            let joined = DashedValues.joined(words, CommandSummary(Self.self).allArguments)
+            guard joined != words else { throw error }
+            return (try await asyncParseAsRoot(joined), joined)
         }
     }
 

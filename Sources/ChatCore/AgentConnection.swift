@@ -179,7 +179,7 @@ public actor AgentConnection {
     private func receive(_ payload: ByteBuffer, _ handle: Handler) async throws {
         let frame: JSON
         do {
-            frame = try JSON(parsing: payload)
+            frame = try JSON(parsingPruned: payload)
         } catch {
             throw AgentFault.malformed("a frame is not JSON: \(error)")
         }

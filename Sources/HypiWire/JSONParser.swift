@@ -56,6 +56,22 @@ extension JSON {
         self = try result.get()
     }
 
+    /// Parses the readable bytes of a buffer and replaces what nests too deeply with a short text.
+    ///
+    /// For records of an agent: a model decides how deep the arguments of its tool calls nest, and one that overdoes it
+    /// must not keep the rest of the conversation from being read. What is replaced is only checked for its end.
+    ///
+    /// - Throws: ``JSONError`` with the place of the first fault.
+    public init(parsingPruned buffer: ByteBuffer) throws(JSONError) {
+        let result = buffer.withUnsafeReadableBytes { bytes in
+            Result { () throws(JSONError) in
+                var parser = JSONParser(bytes: bytes, prunes: true)
+                return try parser.parseDocument()
+            }
+        }
+        self = try result.get()
+    }
+
     /// Parses a text.
     ///
     /// - Throws: ``JSONError`` with the place of the first fault.
@@ -72,9 +88,15 @@ struct JSONParser {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
     private var depth = 0
+    /// Whether a value that nests too deeply becomes ``pruned`` instead of a fault.
+    private let prunes: Bool
 
-    init(bytes: UnsafeRawBufferPointer) {
+    /// What stands for a value that was left out.
+    static let pruned = JSON.string("(nested too deeply)")
+
+    init(bytes: UnsafeRawBufferPointer, prunes: Bool = false) {
         self.bytes = bytes
+        self.prunes = prunes
     }
 
     mutating func parseDocument() throws(JSONError) -> JSON {
@@ -86,7 +108,11 @@ struct JSONParser {
     }
 
     private mutating func parseValue() throws(JSONError) -> JSON {
-        switch try peek() {
+        let first = try peek()
+        if prunes, depth == Self.depthLimit, first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+            return try prune()
+        }
+        switch first {
         case UInt8(ascii: "{"): return .object(try parseObject())
         case UInt8(ascii: "["): return .array(try parseArray())
         case UInt8(ascii: "\""): return .string(try parseString())
@@ -96,6 +122,15 @@ struct JSONParser {
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try parseNumber())
         default: throw fault(.unexpectedCharacter)
         }
+    }
+
+    private mutating func prune() throws(JSONError) -> JSON {
+        guard let end = JSONScan.endOfValue(bytes, from: position) else {
+            position = bytes.count
+            throw fault(.unexpectedEnd)
+        }
+        position = end
+        return Self.pruned
     }
 
     private mutating func parseObject() throws(JSONError) -> JSONObject {

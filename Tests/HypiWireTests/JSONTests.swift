@@ -120,3 +120,20 @@ struct JSONTests {
         #expect(Array("[\(text)]".utf8).withUnsafeBytes { JSONValidator.object($0, string: "type") } == nil)
     }
 }
+
+@Suite("JSON that nests too deeply")
+struct DeepJSONTests {
+    @Test("pruning keeps everything else, in arrays and objects, whole and cut")
+    func pruned() throws {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let deep = String(repeating: open, count: 200_000) + "1" + String(repeating: close, count: 200_000)
+            let text = "{\"type\":\"event\",\"payload\":\(deep),\"seq\":7}"
+            #expect(throws: JSONError.self) { try JSON(parsing: text) }
+            let json = try JSON(parsingPruned: ByteBuffer(string: text))
+            #expect(json["type"] == "event" && json["seq"]?.int == 7)
+            #expect(throws: JSONError.self) { try JSON(parsingPruned: ByteBuffer(string: String(text.dropLast(9)))) }
+        }
+        let shallow: JSON = ["a": [[["b"]]]]
+        #expect(try JSON(parsingPruned: shallow.buffer) == shallow)
+    }
+}

@@ -42,7 +42,7 @@ public struct FanOut: Sendable {
             rest = rest.dropFirst(jobs)
             var allAnswered = true
             for try await line in tasks {
-                try output.write(line.record)
+                try output.writeRecords(line.record)
                 if line["error"] != nil { allAnswered = false }
                 if let next = rest.popFirst() { tasks.addTask { try await ask(next, describe, group) } }
             }

@@ -5,18 +5,24 @@ import Synchronization
 public struct FilterOutput: Sendable {
     /// Data: bytes as they are, at once.
     public var write: @Sendable ([UInt8]) throws -> Void
+    /// NDJSON records, whole ones.
+    public var writeRecords: @Sendable ([UInt8]) throws -> Void
     /// A remark for a person.
     public var note: @Sendable (String) -> Void
 
-    /// An output.
-    public init(write: @escaping @Sendable ([UInt8]) throws -> Void, note: @escaping @Sendable (String) -> Void) {
+    /// An output; records go where the data goes, unless told otherwise.
+    public init(
+        write: @escaping @Sendable ([UInt8]) throws -> Void,
+        writeRecords: (@Sendable ([UInt8]) throws -> Void)? = nil, note: @escaping @Sendable (String) -> Void
+    ) {
         self.write = write
+        self.writeRecords = writeRecords ?? write
         self.note = note
     }
 
     /// Writes one NDJSON record.
     func write(record: ByteBuffer) throws {
-        try write(Array(record.readableBytesView) + [UInt8(ascii: "\n")])
+        try writeRecords(Array(record.readableBytesView) + [UInt8(ascii: "\n")])
     }
 }
 

@@ -1,5 +1,6 @@
 public import HypiWire
 import NIOPosix
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -8,6 +9,9 @@ import NIOPosix
 #endif
 
 /// Standard output: data, and nothing else; whole records, written at once.
+///
+/// Pipes and files get unchanged bytes. A terminal gets them without what it would obey instead of showing it: this is the
+/// one place that decides so, for all programs and modes.
 ///
 /// A reader that has gone (`| head -1`) ends the tool as SIGPIPE would, quietly; a full disk or a closed descriptor is
 /// a ``Failure`` with status 74, never a success.
@@ -35,24 +39,51 @@ public enum StandardOutput {
         return fstat(STDOUT_FILENO, &status) != 0 || status.st_mode & S_IFMT == 0
     }()
 
+    /// One filter for all that is written, since a sequence may be cut over two pieces.
+    private static let filter = Mutex(TerminalFilter(.lines))
+
     /// Writes one NDJSON record.
     ///
     /// - Throws: ``Failure`` with status 74.
     public static func write(record: JSON) throws(Failure) {
-        try write(record.record)
+        try write(records: record.record)
     }
 
-    /// Writes text as it is.
+    /// Writes NDJSON records: on a terminal with control characters as `\u` escapes.
+    ///
+    /// - Throws: ``Failure`` with status 74.
+    public static func write(records bytes: [UInt8]) throws(Failure) {
+        try writeUnchanged(shown(records: bytes))
+    }
+
+    /// NDJSON records as ``write(records:)`` writes them.
+    public static func shown(records bytes: [UInt8]) -> [UInt8] {
+        isTerminal ? Array(String(decoding: bytes, as: UTF8.self).withEscapedControlCharacters.utf8) : bytes
+    }
+
+    /// Writes text: on a terminal without escape sequences and other control characters.
     ///
     /// - Throws: ``Failure`` with status 74.
     public static func write(_ text: String) throws(Failure) {
         try write(Array(text.utf8))
     }
 
-    /// Writes bytes, all of them.
+    /// Writes a piece of a text, which may be cut anywhere: on a terminal without escape sequences and other control
+    /// characters.
     ///
     /// - Throws: ``Failure`` with status 74.
     public static func write(_ bytes: [UInt8]) throws(Failure) {
+        try writeUnchanged(isTerminal ? filter.withLock { $0.append(bytes) } : bytes)
+    }
+
+    /// Writes text with escape sequences of our own; what a peer said has been cleaned before it became a part of it.
+    ///
+    /// - Throws: ``Failure`` with status 74.
+    public static func write(styled text: String) throws(Failure) {
+        try writeUnchanged(Array(text.utf8))
+    }
+
+    private static func writeUnchanged(_ bytes: [UInt8]) throws(Failure) {
         let code = isClosed ? EBADF : writeAll(bytes, to: STDOUT_FILENO)
         if code == EPIPE { SignalExit.raise(SIGPIPE) }
         guard code == 0 else {

@@ -69,8 +69,12 @@ final class StdioConnection: ViewerOutput {
         inputEnded()
     }
 
-    private static func writeAll(_ bytes: ByteBuffer) -> Bool {
-        bytes.withUnsafeReadableBytes { buffer in
+    private static let isTerminal = isatty(STDOUT_FILENO) == 1
+
+    private static func writeAll(_ records: ByteBuffer) -> Bool {
+        // A terminal would obey what stands in an answer.
+        let bytes = isTerminal ? ByteBuffer(string: String(buffer: records).withEscapedControlCharacters) : records
+        return bytes.withUnsafeReadableBytes { buffer in
             var offset = 0
             while offset < buffer.count {
                 let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])

@@ -38,6 +38,7 @@ struct Attachment: Sendable {
                 openLine.printed($0)
                 try StandardOutput.write($0)
             },
+            writeRecords: { try StandardOutput.write(records: $0) },
             note: {
                 Self.end(openLine)
                 Diagnostic.print("hypi-attach", $0)

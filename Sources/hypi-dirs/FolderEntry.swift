@@ -45,7 +45,8 @@ struct FolderPrinter: Sendable {
             case .paths: bytes += Array(entry.path.utf8) + [0]
             }
         }
-        if !bytes.isEmpty { try StandardOutput.write(bytes) }
+        guard !bytes.isEmpty else { return }
+        if style == .records { try StandardOutput.write(records: bytes) } else { try StandardOutput.write(bytes) }
     }
 
     private func isMeant(_ entry: FolderEntry) -> Bool {

@@ -41,10 +41,15 @@ struct NodePrinter: Sendable {
         case .records:
             var bytes: [UInt8] = []
             for node in nodes { bytes += node.json.record }
-            try StandardOutput.write(bytes)
-        case .ids: try StandardOutput.write(nodes.map { $0.id.withoutControlCharacters + "\n" }.joined())
-        case .table: try StandardOutput.write(tableLines(nodes).map { $0 + "\n" }.joined())
+            try StandardOutput.write(records: bytes)
+        case .ids: try StandardOutput.write(Self.lines(of: nodes.map(\.id)))
+        case .table: try StandardOutput.write(styled: tableLines(nodes).map { $0 + "\n" }.joined())
         }
+    }
+
+    /// Ids, one a line: a line break within one would make two of it.
+    static func lines(of ids: [String]) -> String {
+        ids.map { $0.replacing("\n", with: " ") + "\n" }.joined()
     }
 
     /// The lines of the table, fitted to the terminal as it is now.

@@ -65,7 +65,7 @@ actor Screen {
         if lines.isEmpty { lines = ["no agents"] }
         if isLost { lines.append("the connection to the hypivisor was lost: reconnecting") }
         guard printer.terminal.canMoveCursor else {
-            return try StandardOutput.write((lines + ["", ""]).joined(separator: "\n"))
+            return try StandardOutput.write(styled: (lines + ["", ""]).joined(separator: "\n"))
         }
         let size = printer.terminal.size() ?? .init(columns: 80, rows: 24)
         // The last row is the cursor's.
@@ -77,6 +77,6 @@ actor Screen {
         var text = clearing + (drawnLines > 0 ? "\u{1B}[\(drawnLines)A\r" : "")
         for line in lines { text += line + "\u{1B}[K\n" }
         drawnLines = lines.count
-        try StandardOutput.write(text + "\u{1B}[J")
+        try StandardOutput.write(styled: text + "\u{1B}[J")
     }
 }

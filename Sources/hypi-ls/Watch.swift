@@ -62,8 +62,8 @@ struct Watch {
     private func write(_ changes: [Roster.Change]) throws(Failure) {
         guard !changes.isEmpty else { return }
         switch printer.style {
-        case .ids: try StandardOutput.write(changes.map { $0.id.withoutControlCharacters + "\n" }.joined())
-        case .records, .table: try StandardOutput.write(changes.flatMap { $0.json.record })
+        case .ids: try StandardOutput.write(NodePrinter.lines(of: changes.map(\.id)))
+        case .records, .table: try StandardOutput.write(records: changes.flatMap { $0.json.record })
         }
     }
 }

@@ -48,7 +48,7 @@ final class EventPrinter: Sendable {
             if droppedCount > 0 {
                 logger.warning("events not printed: the reader is too slow", metadata: ["count": "\(droppedCount)"])
             }
-            let code = StandardOutput.writeAll(event, to: 1)
+            let code = StandardOutput.writeAll(StandardOutput.shown(records: event), to: 1)
             guard code != 0 else { continue }
             logger.warning("events are printed no more", metadata: ["errno": "\(code)"])
             state.withLockedValue { state in

@@ -111,7 +111,7 @@ extension PiSocketArguments {
         let program = Executable.folder.map { $0 + "/pi-socket" } ?? CommandLine.arguments[0]
         do {
             switch try Detach.start(program, arguments, logFile: log) {
-            case .ready(let record): try StandardOutput.write(record + "\n")
+            case .ready(let record): try StandardOutput.write(records: Array((record + "\n").utf8))
             case .failed(let status, let message): throw Failure(ExitStatus(rawValue: status), message)
             }
         } catch let fault as Detach.Fault {

@@ -119,6 +119,18 @@ final class FakeRegistry: Sendable {
         }
     }
 
+    /// The `since` of the next connections that have been heard from, in order.
+    ///
+    /// - Throws: ``DeadlinePassed`` if fewer come within 20 s.
+    func sinces(_ count: Int) async throws -> [String?] {
+        let connections = connections
+        return try await within(.seconds(20), "\(count) connections") {
+            var sinces: [String?] = []
+            for await since in connections.prefix(count) { sinces.append(since) }
+            return sinces
+        }
+    }
+
     /// Drops all connections, as a network does.
     func dropConnections() {
         state.withLockedValue { state in

@@ -49,11 +49,11 @@ demo: release ## Start a hypivisor and two agents, talk to them, break things, c
 	if [ "$$pi" = pi ]; then pi=$$(Tests/Scripts/install-pi.sh "$(PI_NEWEST)" "$(REAL_PIS)/$(PI_NEWEST)") || exit 1; fi; \
 	Tests/Scripts/demo.sh "$(RELEASE_BIN)" "$$pi"
 
-TEST_PACKAGES := jq tmux mandoc man-db cron bash zsh fish python3 libfaketime
+TEST_PACKAGES := iproute2 jq tmux mandoc man-db cron bash zsh fish python3 libfaketime
 test: packages ## Build and run all tests
 	@Tests/Scripts/install-packages.sh $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests --scratch-path $(BUILD) --explicit-target-dependency-import-check error
-	$(SWIFT) test --skip-build --no-parallel --scratch-path $(BUILD)
+	@Tests/Scripts/run-tests.sh "$(BUILD)"
 
 test-pi: packages ## Test with real versions of pi, which it installs (PI_VERSIONS='0.79.7 1.0.3', TURNS=200)
 	@Tests/Scripts/install-packages.sh python3

@@ -109,7 +109,7 @@ let package = Package(
             "HypiTool", ["CPlatform", "HypiNet", "HypiWire", argumentParser, logging, nioCore, nioPosix, unixSignals]),
         library(
             "HypivisorCore",
-            ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix, subprocess, system]),
+            ["HypiNet", "HypiWire", "CPlatform", collections, logging, nioCore, nioPosix]),
         library(
             "PiSocketCore",
             [

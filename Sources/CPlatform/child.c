@@ -2,6 +2,7 @@
 
 #include "CPlatform.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,6 +11,9 @@
 
 #ifdef __linux__
 #include <sys/syscall.h>
+#endif
+#ifdef __APPLE__
+#include <sys/event.h>
 #endif
 
 int hypi_pipe(int ends[2]) {
@@ -61,8 +65,36 @@ short hypi_spawn_new_session(void) {
     return POSIX_SPAWN_SETSID;
 }
 
-int hypi_spawn_in_folder(posix_spawn_file_actions_t *actions, const char *folder) {
-    return posix_spawn_file_actions_addchdir_np(actions, folder);
+int hypi_spawn_in_folder(posix_spawn_file_actions_t *actions, int folder) {
+    return posix_spawn_file_actions_addfchdir_np(actions, folder);
+}
+
+int hypi_spawn_without_descriptors(posix_spawn_file_actions_t *actions) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+    return posix_spawn_file_actions_addclosefrom_np(actions, 3);
+#else
+    (void)actions;
+    hypi_keep_descriptors();
+    return 0;
+#endif
+}
+
+int hypi_watch_end(pid_t pid) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    return (int)syscall(SYS_pidfd_open, pid, 0U);
+#elif defined(__APPLE__)
+    int queue = kqueue();
+    if (queue < 0) return -1;
+    fcntl(queue, F_SETFD, FD_CLOEXEC);
+    struct kevent change;
+    EV_SET(&change, pid, EVFILT_PROC, EV_ADD | EV_ONESHOT, NOTE_EXIT, 0, NULL);
+    if (kevent(queue, &change, 1, NULL, 0, NULL) == 0) return queue;
+    close(queue);
+    return -1;
+#else
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 void hypi_keep_descriptors(void) {

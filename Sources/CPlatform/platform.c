@@ -48,11 +48,3 @@ void hypi_release_freed_memory(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
 #endif
 }
-
-int hypi_passing_folder_flags(void) {
-#if defined(O_PATH)
-    return O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-#else
-    return O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-#endif
-}

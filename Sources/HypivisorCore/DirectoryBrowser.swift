@@ -1,3 +1,4 @@
+import CPlatform
 import HypiWire
 import NIOCore
 import NIOPosix
@@ -76,10 +77,11 @@ struct DirectoryBrowser: Sendable {
     static func listing(
         of path: String?, in roots: Roots, agents: [String: Int]
     ) throws(RegistryFault) -> Listing {
-        let current = try roots.resolve(path ?? roots.first)
+        let folder = try roots.open(path ?? roots.first)
+        let current = folder.path
         let base = current == "/" ? "" : current
         do {
-            let reader = try FolderReader(current)
+            let reader = try FolderReader(folder)
             var entries: [Listing.Entry] = []
             while let (name, isLink) = reader.nextFolder() {
                 let path = "\(base)/\(name)"
@@ -108,8 +110,8 @@ extension Roots {
 private final class FolderReader {
     private let stream: OpaquePointer
 
-    init(_ path: String) throws(SystemFault) {
-        guard let stream = opendir(path) else { throw SystemFault(errno) }
+    init(_ folder: Folder) throws(SystemFault) {
+        guard let stream = hypi_list_folder(folder.descriptor) else { throw SystemFault(errno) }
         self.stream = stream
     }
 
@@ -126,7 +128,8 @@ private final class FolderReader {
         while let entry = readdir(stream) {
             let type = Int(entry.pointee.d_type)
             guard type == Int(DT_DIR) || type == Int(DT_LNK) || type == Int(DT_UNKNOWN) else { continue }
-            guard let name = Self.name(entry), !name.hasPrefix("."), isFolder(name) else { continue }
+            guard let name = String(validatingCString: hypi_entry_name(entry)), !name.hasPrefix("."), isFolder(name)
+            else { continue }
             return (name, type != Int(DT_DIR))
         }
         return nil
@@ -143,12 +146,5 @@ private final class FolderReader {
     private func isFolder(_ name: String) -> Bool {
         var status = stat()
         return fstatat(dirfd(stream), name, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    private static func name(_ entry: UnsafeMutablePointer<dirent>) -> String? {
-        // The entry may be shorter than the type says, so the name is read where it stands and not copied out.
-        guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { return nil }
-        let start = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
-        return String(validatingCString: start)
     }
 }

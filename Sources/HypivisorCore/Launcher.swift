@@ -1,18 +1,6 @@
 import HypiWire
 import NIOCore
-import Subprocess
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
-#if canImport(System)
-    import System
-#else
-    import SystemPackage
-#endif
+import NIOPosix
 
 /// Runs `pi-socket --detach` and takes the ready line from it.
 ///
@@ -23,6 +11,14 @@ struct Launcher: Sendable {
     struct Ready: Sendable {
         var id: String
         var pid: Int?
+
+        init?(_ record: ByteBuffer) {
+            guard let json = try? JSON(parsing: record), json["event"]?.string == "ready",
+                let id = json["id"]?.string
+            else { return nil }
+            self.id = id
+            pid = json["pid"]?.int
+        }
     }
 
     /// The program and its first arguments.
@@ -32,100 +28,46 @@ struct Launcher: Sendable {
     /// How long it may take.
     let limit: Duration
 
-    /// The most of the launcher's output that is looked at.
-    private static let outputBytes = 64 << 10
-    /// How long it has to tidy up when it takes too long.
-    private static let patience = Duration.seconds(1)
-
     /// Starts an agent.
     ///
     /// - Parameters:
-    ///   - arguments: The options behind the command.
-    ///   - folder: The launcher's working directory.
+    ///   - arguments: The options after the command.
+    ///   - folder: Where the launcher, and with it the agent, begins; its path is in `PWD`.
     /// - Returns: What the ready line says.
-    /// - Throws: ``RegistryFault`` with code `spawn_failed`, in the launcher's own last words where it had any.
-    func start(_ arguments: [String], in folder: String) async throws(RegistryFault) -> Ready {
-        let outcome: Outcome
-        do {
-            outcome = try await race(arguments, folder)
-        } catch let fault as RegistryFault {
-            throw fault
-        } catch let error as SubprocessError {
-            throw RegistryFault(.spawnFailed, "cannot run \(command[0]): \(Self.reason(error))")
+    /// - Throws: ``RegistryFault`` with code `spawn_failed`, with the last line that the launcher printed.
+    func start(_ arguments: [String], in folder: Folder) async throws(RegistryFault) -> Ready {
+        let process: LauncherProcess
+        do throws(SystemFault) {
+            let environment = environment.merging(["PWD": folder.path]) { $1 }
+            process = try LauncherProcess(
+                command[0], command.dropFirst() + arguments, environment, in: folder)
         } catch {
-            throw RegistryFault(.spawnFailed, "the agent was not started: \(error)")
+            throw RegistryFault(.spawnFailed, "cannot run \(command[0]): \(error.reason)")
         }
+        let outcome = await watch(process)
         if let ready = outcome.ready { return ready }
-        throw RegistryFault(.spawnFailed, "the agent did not start: \(outcome.lastWords) (\(outcome.end))")
+        guard !outcome.isLate else {
+            throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit.components.seconds) s")
+        }
+        throw RegistryFault(
+            .spawnFailed, "the agent did not start: \(Self.lastLine(outcome.errors)) (\(Self.words(outcome.status)))")
     }
 
-    private struct Outcome: Sendable {
-        var ready: Ready?
-        var lastWords: String
-        var end: String
-    }
-
-    private func race(_ arguments: [String], _ folder: String) async throws -> Outcome {
-        let limit = limit
-        return try await withThrowingTaskGroup(of: Outcome.self) { tasks in
-            tasks.addTask { try await run(arguments, folder) }
-            tasks.addTask {
-                // The limit itself; cancelled when the launcher has answered.
-                try await Task.sleep(for: limit)
-                throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit.components.seconds) s")
+    /// Waits on a thread of its own, so that a launcher that takes its time holds up nobody else.
+    private func watch(_ process: LauncherProcess) async -> LauncherProcess.Outcome {
+        let deadline = ContinuousClock.now + limit
+        let thread = NIOThreadPool(numberOfThreads: 1)
+        thread.start()
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                thread.submit { _ in continuation.resume(returning: process.wait(until: deadline)) }
             }
-            // Whoever is first; the launcher is told to end if it is the clock.
-            defer { tasks.cancelAll() }
-            guard let outcome = try await tasks.next() else { throw CancellationError() }
-            return outcome
+        } onCancel: {
+            process.stop()
         }
-    }
-
-    private func run(_ arguments: [String], _ folder: String) async throws -> Outcome {
-        var options = PlatformOptions()
-        options.createSession = true
-        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: Self.patience)]
-        let executable: Executable = command[0].contains("/") ? .path(FilePath(command[0])) : .name(command[0])
-        let variables = environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) }
-        let result = try await Subprocess.run(
-            executable, arguments: Arguments(Array(command.dropFirst()) + arguments),
-            environment: .custom(Dictionary(uniqueKeysWithValues: variables)), workingDirectory: FilePath(folder),
-            platformOptions: options,
-            input: .none, output: .sequence, error: .sequence
-        ) { execution -> (Ready?, [UInt8]) in
-            async let words = Self.tail(of: execution.standardError)
-            if let ready = try await Self.ready(in: execution.standardOutput) { return (ready, [UInt8]()) }
-            return (nil, try await words)
-        }
-        let (ready, words) = result.closureResult
-        return Outcome(ready: ready, lastWords: Self.lastLine(words), end: Self.words(result.terminationStatus))
-    }
-
-    /// The ready line among what the launcher says, as soon as it is there; the rest is for people.
-    private static func ready(in output: SubprocessOutputSequence) async throws -> Ready? {
-        var splitter = RecordSplitter(limit: outputBytes)
-        for try await buffer in output {
-            splitter.append(buffer.withUnsafeBytes { ByteBuffer(bytes: $0) })
-            while let output = splitter.next() {
-                if case .record(let record) = output, let ready = ready(record) { return ready }
-            }
-        }
-        return nil
-    }
-
-    private static func ready(_ record: ByteBuffer) -> Ready? {
-        guard let json = try? JSON(parsing: record), json["event"]?.string == "ready" else { return nil }
-        return json["id"]?.string.map { Ready(id: $0, pid: json["pid"]?.int) }
-    }
-
-    /// The last of what a stream brings, read to its end.
-    private static func tail(of stream: SubprocessOutputSequence) async throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        for try await buffer in stream {
-            buffer.withUnsafeBytes { bytes.append(contentsOf: $0) }
-            if bytes.count > outputBytes { bytes.removeFirst(bytes.count - outputBytes) }
-        }
-        return bytes
+        // Fails only for a pool that was shut down already.
+        try? await thread.shutdownGracefully()
+        return outcome
     }
 
     private static func lastLine(_ bytes: [UInt8]) -> String {
@@ -135,15 +77,9 @@ struct Launcher: Sendable {
         return line ?? "it said nothing"
     }
 
-    private static func words(_ status: TerminationStatus) -> String {
-        switch status {
-        case .exited(let code): "exit status \(code)"
-        case .signaled(let signal): "signal \(signal)"
-        }
-    }
-
-    private static func reason(_ error: SubprocessError) -> String {
-        if let code = error.underlyingError?.rawValue { return String(cString: strerror(code)).lowercased() }
-        return error.code == .executableNotFound ? "not found" : error.description
+    /// What a status of wait(2) says; WIFEXITED and its kin are macros, which Swift does not import.
+    private static func words(_ status: CInt) -> String {
+        let signal = status & 0x7F
+        return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
     }
 }

@@ -1,3 +1,5 @@
+import CPlatform
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -39,9 +41,7 @@ public enum PortOwner {
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { break }
-            let start = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
-            names.append(String(cString: start))
+            names.append(String(cString: hypi_entry_name(entry)))
         }
         return names
     }

@@ -20,7 +20,8 @@ public struct Roots: Sendable {
     /// - Parameters:
     ///   - given: The roots, at least one, absolute or relative to the working directory.
     ///   - home: What `~` stands for in a request.
-    /// - Throws: ``RegistryFault`` with code `not_found` for a root that is no folder one can reach.
+    /// - Throws: ``RegistryFault`` with code `not_found` for a root that is no folder one can reach,
+    ///   `invalid_params` for one whose real path is not UTF-8.
     public init(_ given: [String], home: String?) throws(RegistryFault) {
         var paths: [String] = []
         for root in given {
@@ -37,7 +38,7 @@ public struct Roots: Sendable {
     ///
     /// Blocks on the disk: for a thread that may wait.
     ///
-    /// - Throws: ``RegistryFault`` with code `invalid_params` for a relative path, `not_found` for what is not there,
+    /// - Throws: ``RegistryFault`` with code `invalid_params` for a relative path or one that is not UTF-8, `not_found` for what is not there,
     ///   `outside_roots` for what is elsewhere.
     func resolve(_ path: String) throws(RegistryFault) -> String {
         let expanded = expandingHome(path)
@@ -47,6 +48,22 @@ public struct Roots: Sendable {
         let real = try Self.realPath(expanded)
         guard contains(real) else { throw RegistryFault(.outsideRoots, "path is outside the allowed roots: \(path)") }
         return real
+    }
+
+    /// Opens a folder that a peer named.
+    ///
+    /// The path is resolved and checked, and then passed through without following a link: what is open is the folder that
+    /// was checked, whatever the path leads to by now. Blocks on the disk.
+    ///
+    /// - Throws: As ``resolve(_:)``, and ``RegistryFault`` with code `not_found` or `system_error` for a folder that was
+    ///   replaced meanwhile.
+    func open(_ path: String) throws(RegistryFault) -> Folder {
+        let real = try resolve(path)
+        do throws(SystemFault) {
+            return try Folder(resolved: real)
+        } catch {
+            throw error.registryFault("cannot open folder \(path)")
+        }
     }
 
     /// Whether a resolved path is a root or below one.
@@ -76,7 +93,11 @@ public struct Roots: Sendable {
             throw SystemFault(code).registryFault("cannot open folder \(path)")
         }
         defer { free(resolved) }
-        return String(cString: resolved)
+        // A name that is no UTF-8 is refused: repaired, it would be that of another folder.
+        guard let real = String(validatingCString: resolved) else {
+            throw RegistryFault(.invalidParams, "cannot open folder \(path): its real path is not UTF-8")
+        }
+        return real
     }
 }
 

@@ -137,7 +137,7 @@ actor Spawner {
             throw RegistryFault(.forbidden, "this hypivisor does not start agents (--no-spawn)")
         }
         let parent = try await onThread { [roots = settings.roots] () throws(RegistryFault) in
-            try roots.resolve(request.path)
+            try roots.open(request.path)
         }
         guard let key = request.key else { return try await launch(request, in: parent) }
         switch try await claim(key) {
@@ -161,7 +161,7 @@ actor Spawner {
     }
 
     private func launch(
-        _ request: SpawnRequest, key: String, in parent: String
+        _ request: SpawnRequest, key: String, in parent: Folder
     ) async throws(RegistryFault) -> SpawnedAgent {
         do {
             let agent = try await launch(request, in: parent)
@@ -174,7 +174,7 @@ actor Spawner {
         }
     }
 
-    private func launch(_ request: SpawnRequest, in parent: String) async throws(RegistryFault) -> SpawnedAgent {
+    private func launch(_ request: SpawnRequest, in parent: Folder) async throws(RegistryFault) -> SpawnedAgent {
         guard let command = settings.command else {
             throw RegistryFault(.spawnFailed, "pi-socket was found neither beside hypivisor nor in PATH")
         }
@@ -184,48 +184,45 @@ actor Spawner {
         guard living + underWayCount <= settings.agentLimit else {
             throw RegistryFault(.busy, "\(settings.agentLimit) agents run already (--max-agents)")
         }
-        let path = try await makeFolder(request.newFolder, in: parent)
+        let folder = try await makeFolder(request.newFolder, in: parent)
         let spawnID = String(UInt64.random(in: .min ... .max), radix: 16)
         let url = try await Self.value(of: registryURL)
         let launcher = Launcher(
             command: command, environment: settings.environment, limit: settings.startTime)
-        let arguments = Self.arguments(request, path: path, url: url, spawnID: spawnID)
-        let ready = try await launcher.start(arguments, in: path)
-        logger.info("agent started", metadata: ["id": "\(ready.id)", "pid": "\(ready.pid ?? 0)", "cwd": "\(path)"])
+        let ready = try await launcher.start(Self.arguments(request, url: url, spawnID: spawnID), in: folder)
+        logger.info(
+            "agent started", metadata: ["id": "\(ready.id)", "pid": "\(ready.pid ?? 0)", "cwd": "\(folder.path)"])
         let agent = SpawnedAgent(
-            path: path, spawnID: spawnID, pid: ready.pid, id: ready.id, guards: request.guards.map(\.name))
+            path: folder.path, spawnID: spawnID, pid: ready.pid, id: ready.id, guards: request.guards.map(\.name))
         if try await !Self.value(of: roster.arrival(ofSpawn: spawnID, within: settings.registrationTime)) {
             logger.warning("agent has not registered yet", metadata: ["id": "\(ready.id)"])
         }
         return agent
     }
 
-    /// The launcher's options; the form with `=` keeps a value that starts with `-` from being read as an option.
-    static func arguments(
-        _ request: SpawnRequest, path: String, url: WebSocketURL, spawnID: String
-    ) -> [String] {
-        var arguments = ["--detach", "--cwd", path, "--hypivisor", "\(url)"]
+    /// The launcher's options.
+    ///
+    /// Each value is part of its option's word, so that none is read as an option. The folder is not among them: the
+    /// launcher begins in it.
+    static func arguments(_ request: SpawnRequest, url: WebSocketURL, spawnID: String) -> [String] {
+        var arguments = ["--detach", "--hypivisor=\(url)"]
         let options = [
-            ("--name", request.name), ("--key", request.key), ("--spawn-id", spawnID), ("--resume", request.resume),
+            ("name", request.name), ("key", request.key), ("spawn-id", spawnID), ("resume", request.resume),
         ]
-        for case (let option, let value?) in options {
-            arguments += value.hasPrefix("-") ? ["\(option)=\(value)"] : [option, value]
-        }
+        for case (let option, let value?) in options { arguments.append("--\(option)=\(value)") }
         for (name, value) in request.guards { arguments.append("--\(name.replacing("_", with: "-"))=\(value)") }
         return request.args.isEmpty ? arguments : arguments + ["--"] + request.args
     }
 
-    private func makeFolder(_ names: [Substring], in parent: String) async throws(RegistryFault) -> String {
+    private func makeFolder(_ names: [Substring], in parent: Folder) async throws(RegistryFault) -> Folder {
         guard !names.isEmpty else { return parent }
-        let relative = names.joined(separator: "/")
-        try await onThread { () throws(RegistryFault) in
+        return try await onThread { () throws(RegistryFault) in
             do throws(SystemFault) {
-                try Folder(resolved: parent).makeFolders(names)
+                return try parent.makeFolders(names)
             } catch {
-                throw error.registryFault("cannot create folder \(relative) in \(parent)")
+                throw error.registryFault("cannot create folder \(names.joined(separator: "/")) in \(parent.path)")
             }
         }
-        return (parent == "/" ? "" : parent) + "/" + relative
     }
 
     // MARK: Who lives

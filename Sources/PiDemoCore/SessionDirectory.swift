@@ -1,3 +1,4 @@
+import CPlatform
 import HypiWire
 
 #if canImport(Darwin)
@@ -50,9 +51,7 @@ struct SessionDirectory {
         defer { closedir(directory) }
         var files: [(path: String, modified: Double)] = []
         while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
-            }
+            let name = String(cString: hypi_entry_name(entry))
             guard name.hasSuffix(".jsonl") else { continue }
             var status = stat()
             guard stat("\(path)/\(name)", &status) == 0 else { continue }

@@ -42,6 +42,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     private var activity = Node.Activity.starting
     private var viewerCount = 0
     private var viewersGone: EventLoopPromise<Void>?
+    private var isCollecting = false
     /// The file of pi's session, for starting it again after a crash.
     private(set) var sessionFile: String?
     private(set) var isStopping = false
@@ -243,11 +244,17 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
             } else {
                 fire("settled", [:])
             }
-            // What a tool left behind and has ended since is ours to collect.
-            if let own = children.known { OrphanReaper.collect(except: own) }
+            collectOrphans()
         case .inputRequired(let record): fire("input-required", ["request": (try? JSON(parsing: record)) ?? .null])
         case .guarded(let trip): fire("guard", ["guard": .string(trip.name), "detail": .string(trip.detail)])
         }
+    }
+
+    /// What a tool left behind and has ended since is ours to collect; /proc is not read on the loop.
+    private func collectOrphans() {
+        guard !isCollecting else { return }
+        isCollecting = true
+        runBlocking { [children] in OrphanReaper.collect { children.known } } then: { self.isCollecting = false }
     }
 
     func hub(stopRequested force: Bool) {

@@ -1,3 +1,4 @@
+import CPlatform
 import HypiWire
 
 #if canImport(Glibc)
@@ -28,20 +29,22 @@ struct FileLister: Sendable {
         let slash = prefix.lastIndex(of: "/")
         let folder = slash.map { String(prefix[..<$0]) } ?? ""
         let stem = slash.map { String(prefix[prefix.index(after: $0)...]) } ?? prefix
-        guard !prefix.hasPrefix("/"), let resolved = resolveInside(folder), let stream = opendir(resolved) else {
-            return []
-        }
+        guard !prefix.hasPrefix("/"), let resolved = resolveInside(folder) else { return [] }
+        // Opened without following a link, should the folder have become one since.
+        let descriptor = hypi_open_folder(resolved)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        guard let stream = hypi_list_folder(descriptor) else { return [] }
         defer { closedir(stream) }
         var entries: [Entry] = []
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+            // JSON has no name that is not UTF-8.
+            guard let name = String(validatingCString: hypi_entry_name(entry)) else { continue }
             guard name != ".", name != "..", name.hasPrefix(stem), stem.hasPrefix(".") || !name.hasPrefix(".") else {
                 continue
             }
             let path = folder.isEmpty ? name : folder + "/" + name
-            entries.append(Entry(path: path, isDirectory: isDirectory(resolved + "/" + name)))
+            entries.append(Entry(path: path, isDirectory: isDirectory(name, in: descriptor)))
         }
         return Array(entries.sorted { $0.path < $1.path }.prefix(Self.entryLimit))
     }
@@ -55,11 +58,12 @@ struct FileLister: Sendable {
     private func resolve(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
-        return String(cString: resolved)
+        // Repaired, a name that is not UTF-8 would be that of another folder.
+        return String(validatingCString: resolved)
     }
 
-    private func isDirectory(_ path: String) -> Bool {
+    private func isDirectory(_ name: String, in folder: CInt) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return fstatat(folder, name, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 }

@@ -26,10 +26,18 @@ struct KeeperProcess {
     ///
     /// - Throws: Why it cannot be started.
     init(_ command: PiProcess.Command, _ pipes: Pipes) throws(Errno) {
+        pid = try command.folder.withDescriptor { (folder) throws(Errno) in
+            try Self.start(command, in: folder, pipes)
+        }
+    }
+
+    private static func start(
+        _ command: PiProcess.Command, in folder: CInt, _ pipes: Pipes
+    ) throws(Errno) -> pid_t {
         var child = hypi_child()
         hypi_begin_child(&child, nil, 0, Int16(POSIX_SPAWN_SETPGROUP))
         defer { hypi_end_child(&child) }
-        let fault = hypi_spawn_in_folder(&child.actions, command.cwd)
+        let fault = hypi_spawn_in_folder(&child.actions, folder)
         guard fault == 0 else { throw Errno(rawValue: fault) }
         // In this order: the last one's number may be that of another pipe, which has got its own by then.
         let ends = [pipes.childInput, pipes.childOutput, pipes.childErrors, pipes.childLifeline]
@@ -38,15 +46,15 @@ struct KeeperProcess {
         }
         let words = PiKeeper.words(
             grace: command.grace, program: command.executable, arguments: command.arguments)
-        let code = Self.withCStrings([PiKeeper.name] + words) { words in
-            Self.withCStrings(command.environment.map { "\($0)=\($1)" }) { environment in
+        let code = withCStrings([PiKeeper.name] + words) { words in
+            withCStrings(command.environment.map { "\($0)=\($1)" }) { environment in
                 var pid: pid_t = 0
                 let code = posix_spawn(
                     &pid, command.keeper, &child.actions, &child.attributes, words, environment)
                 return code == 0 ? .success(pid) : Result<pid_t, Errno>.failure(Errno(rawValue: code))
             }
         }
-        pid = try code.get()
+        return try code.get()
     }
 
     /// Takes leave of it, which has ended or is just about to.

@@ -28,7 +28,12 @@ enum OrphanReaper {
 
     /// Children that we did not start, and all that descends from them.
     static func orphans(except own: Set<pid_t>) -> [Orphan] {
-        let processes = table()
+        orphans(among: table(), except: own)
+    }
+
+    private static func orphans(
+        among processes: [pid_t: (state: Character, parent: pid_t)], except own: Set<pid_t>
+    ) -> [Orphan] {
         var children: [pid_t: [pid_t]] = [:]
         for (pid, entry) in processes { children[entry.parent, default: []].append(pid) }
         let us = getpid()
@@ -58,9 +63,16 @@ enum OrphanReaper {
         return isAnythingLeft
     }
 
-    /// Collects orphans that have ended by themselves.
-    static func collect(except own: Set<pid_t>) {
-        for orphan in orphans(except: own) where orphan.hasEnded && orphan.isOurs { waitpid(orphan.pid, nil, WNOHANG) }
+    /// Collects orphans that have ended by themselves; reads all of /proc, so it is not for an event loop.
+    ///
+    /// - Parameter own: What we started ourselves, asked for after the processes were looked at: a child among them is
+    ///   known by then, or its start is under way and the answer is `nil`.
+    static func collect(except own: () -> Set<pid_t>?) {
+        let processes = table()
+        guard let own = own() else { return }
+        for orphan in orphans(among: processes, except: own) where orphan.hasEnded && orphan.isOurs {
+            waitpid(orphan.pid, nil, WNOHANG)
+        }
     }
 
     private static func table() -> [pid_t: (state: Character, parent: pid_t)] {
@@ -68,9 +80,7 @@ enum OrphanReaper {
         defer { closedir(stream) }
         var processes: [pid_t: (state: Character, parent: pid_t)] = [:]
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+            let name = String(cString: hypi_entry_name(entry))
             if let pid = pid_t(name), let status = stat(pid) { processes[pid] = status }
         }
         return processes

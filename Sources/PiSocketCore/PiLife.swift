@@ -58,6 +58,7 @@ struct PiLife: Sendable {
     }
 
     private func piCommand(sessionFile: String?) throws -> PiProcess.Command {
+        if let fault = options.folder.fault { throw PiSocketError.cannotUse(fault) }
         let words = options.piCommand
         guard let name = words.first, let path = Executable.find(name, path: options.piEnvironment["PATH"]) else {
             throw PiSocketError.cannotStart(command: words.first ?? "", reason: "not found in PATH")
@@ -70,7 +71,7 @@ struct PiLife: Sendable {
         if let file = options.extensionFile { arguments += ["-e", file] }
         arguments += sessionFile.map { PiArguments.resuming($0, options.piArguments) } ?? options.piArguments
         return PiProcess.Command(
-            executable: path, arguments: arguments, environment: options.piEnvironment, cwd: options.cwd,
+            executable: path, arguments: arguments, environment: options.piEnvironment, folder: options.folder,
             keeper: options.keeper, grace: options.grace)
     }
 

@@ -83,7 +83,7 @@ extension PiProcess {
         var executable: String
         var arguments: [String]
         var environment: [String: String]
-        var cwd: String
+        var folder: AgentFolder
         /// The program that is to be pi's ``PiKeeper``, and the time pi has when the bridge is gone.
         var keeper: String
         var grace: Duration
@@ -124,6 +124,8 @@ extension PiProcess {
                     owner.value.piStarted(process.value)
                 }
                 try await keeperEnded.futureResult.get()
+                // Before it is collected: its number may be another process's right after.
+                try await eventLoop.submit { process.value.pid = nil }.get()
                 let status = keeper.wait()
                 children.ended(keeper.pid)
                 await drain(process, outputEnded.futureResult)
@@ -167,7 +169,6 @@ extension PiProcess {
 
     /// What a status of wait(2) says; WIFEXITED and its kin are macros, which Swift does not import.
     private static func exit(_ status: CInt, _ process: PiProcess) -> PiExit {
-        process.pid = nil
         process.closeAll()
         let number = Int(status & 0x7F)
         guard number == 0 else { return PiExit(signal: number, lastWords: process.lastWords) }

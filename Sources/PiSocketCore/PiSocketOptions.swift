@@ -43,8 +43,8 @@ public struct PiSocketOptions: Sendable {
     public var piEnvironment: [String: String]
     /// The environment of hooks.
     public var hookEnvironment: [String: String]
-    /// The working directory, absolute and resolved.
-    public var cwd: String
+    /// The working directory.
+    public var folder: AgentFolder
     /// The node's id.
     public var id: String
     /// The name given at start.
@@ -94,13 +94,13 @@ public struct PiSocketOptions: Sendable {
 
     /// Options with everything optional left off.
     public init(
-        piCommand: [String], cwd: String, id: String, machine: String, ports: [Int], policy: HandshakePolicy
+        piCommand: [String], folder: AgentFolder, id: String, machine: String, ports: [Int], policy: HandshakePolicy
     ) {
         self.piCommand = piCommand
         piArguments = []
         piEnvironment = [:]
         hookEnvironment = [:]
-        self.cwd = cwd
+        self.folder = folder
         self.id = id
         self.machine = machine
         host = "127.0.0.1"
@@ -113,10 +113,22 @@ public struct PiSocketOptions: Sendable {
         reconnectDelay = .milliseconds(500)
     }
 
+    /// The path of the working directory.
+    public var cwd: String { folder.path }
+
     /// An id for a new agent: the folder's name and six random characters.
+    ///
+    /// It begins with a letter or a digit, so that no program takes it for an option; what else is unusual in a name
+    /// becomes a dash, and a name of which nothing is left becomes `agent`.
     public static func makeID(cwd: String) -> String {
         let folder = cwd.split(separator: "/").last.map(String.init) ?? "root"
-        let safe = folder.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }
+        let plain = folder.unicodeScalars.map { scalar -> Character in
+            let character = Character(scalar)
+            return character.isASCII && (character.isLetter || character.isNumber || "._-".contains(character))
+                ? character : "-"
+        }
+        let named = plain.drop { !$0.isLetter && !$0.isNumber }
+        let safe = named.isEmpty ? Array("agent") : Array(named)
         let alphabet = Array("abcdefghjkmnpqrstuvwxyz23456789")
         var generator = SystemRandomNumberGenerator()
         let suffix = (0..<6).map { _ in alphabet.randomElement(using: &generator) ?? "x" }
@@ -126,6 +138,8 @@ public struct PiSocketOptions: Sendable {
 
 /// Why a bridge could not do its work.
 public enum PiSocketError: Error, Sendable, Equatable {
+    /// The working directory is gone.
+    case cannotUse(AgentFolder.Fault)
     /// pi was not started: not found, not executable.
     case cannotStart(command: String, reason: String)
     /// pi ended before it answered anything; how, and its last line.

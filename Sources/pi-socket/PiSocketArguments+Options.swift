@@ -30,7 +30,7 @@ extension PiSocketArguments {
             noAuth ? nil : try TokenSource(environment: environment, optionFile: endpoint.tokenFile).serverToken()
         let machine = Environment.machine()
         var options = PiSocketOptions(
-            piCommand: try piWords(environment), cwd: folder, id: try nodeID(folder), machine: machine,
+            piCommand: try piWords(environment), folder: folder, id: try nodeID(folder.path), machine: machine,
             ports: try ports(environment),
             policy: HandshakePolicy(
                 token: token, allowedOrigins: Set(allowOrigin), allowedHosts: Set(allowHost), machine: machine))
@@ -96,7 +96,7 @@ extension PiSocketArguments {
     /// - Throws: `Failure` as the bridge would have.
     func startDetached() throws -> ExitStatus {
         let environment = Environment.current()
-        let id = try nodeID(try workingFolder())
+        let id = try nodeID(try workingFolder().path)
         let folder = try environment.stateFolder() + "/log"
         do {
             try PrivateFile.makeFolder(folder)
@@ -107,7 +107,8 @@ extension PiSocketArguments {
         var words = CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
         if endpoint.passesURLSecretly() { words = Self.withoutRegistry(words) }
         // It comes first: what was given on the command line, too, is stronger.
-        let arguments = ["--detached", "--id", id, "--log-file", log] + words
+        // One word each: no value of them is read as an option.
+        let arguments = ["--detached", "--id=\(id)", "--log-file=\(log)"] + words
         let program = Executable.folder.map { $0 + "/pi-socket" } ?? CommandLine.arguments[0]
         do {
             switch try Detach.start(program, arguments, logFile: log) {
@@ -129,23 +130,21 @@ extension PiSocketArguments {
         return kept.map(\.1) + words.dropFirst(own.count)
     }
 
-    private func workingFolder() throws(Failure) -> String {
-        let path = cwd ?? "."
-        guard let resolved = realpath(path, nil) else {
-            throw Failure(.usage, "cannot work in \(path): \(String(cString: strerror(errno)).lowercased())")
+    private func workingFolder() throws(Failure) -> AgentFolder {
+        do throws(AgentFolder.Fault) {
+            return try AgentFolder(cwd)
+        } catch {
+            throw Failure(.usage, "cannot work in \(error.path.isEmpty ? "''" : error.path): \(error.reason)")
         }
-        defer { free(resolved) }
-        var status = stat()
-        guard stat(resolved, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw Failure(.usage, "cannot work in \(path): not a directory")
-        }
-        return String(cString: resolved)
     }
 
     private func nodeID(_ folder: String) throws(Failure) -> String {
         guard let id else { return PiSocketOptions.makeID(cwd: folder) }
-        guard !id.isEmpty, id.utf8.count <= 128, id == id.withoutControlCharacters, !id.contains("/") else {
-            throw Failure(.usage, "--id must be 1 to 128 printable characters without a slash")
+        guard let first = id.first, first.isLetter || first.isNumber, id.utf8.count <= 128,
+            id == id.withoutControlCharacters, !id.contains(where: { $0 == "/" || $0.isWhitespace })
+        else {
+            throw Failure(
+                .usage, "--id must begin with a letter or digit and be 1 to 128 characters without blank and slash")
         }
         return id
     }

@@ -13,6 +13,8 @@ enum PiSocketFailure {
     static func words(_ error: any Error) -> Failure {
         guard let error = error as? PiSocketError else { return Failure(error) }
         switch error {
+        case .cannotUse(let fault):
+            return Failure(.unreachable, "cannot work in \(fault.path): \(fault.reason)")
         case .cannotStart(let command, let reason):
             return Failure(
                 .unreachable, "cannot start pi: \(command): \(reason)",

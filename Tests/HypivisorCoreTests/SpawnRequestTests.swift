@@ -52,9 +52,9 @@ struct SpawnRequestTests {
         ])
         let url = WebSocketURL(host: "127.0.0.1", port: 5, path: "/ws")
         #expect(
-            Spawner.arguments(request, path: "/w", url: url, spawnID: "id") == [
-                "--detach", "--cwd", "/w", "--hypivisor", "ws://127.0.0.1:5/ws", "--name=-n", "--key", "k 1",
-                "--spawn-id", "id", "--resume", "/s.jsonl", "--", "--model", "x", "--",
+            Spawner.arguments(request, url: url, spawnID: "id") == [
+                "--detach", "--hypivisor=ws://127.0.0.1:5/ws", "--name=-n", "--key=k 1", "--spawn-id=id",
+                "--resume=/s.jsonl", "--", "--model", "x", "--",
             ])
     }
 
@@ -65,7 +65,7 @@ struct SpawnRequestTests {
         ])
         let url = WebSocketURL(host: "127.0.0.1", port: 5, path: "/ws")
         #expect(
-            Spawner.arguments(request, path: "/w", url: url, spawnID: "id").suffix(2) == [
+            Spawner.arguments(request, url: url, spawnID: "id").suffix(2) == [
                 "--max-cost=1.5", "--hook=notify --all",
             ])
         let agent = SpawnedAgent(path: "/w", id: "a", guards: ["max_cost"])

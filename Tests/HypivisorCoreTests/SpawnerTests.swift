@@ -75,11 +75,12 @@ struct SpawnerTests {
             let spawnID = try #require(result["spawn_id"]?.string)
             #expect(
                 folder.read("arguments")?.split(separator: "\n").map(String.init) == [
-                    "--detach", "--cwd", folder.path + "/home/project", "--hypivisor", "\(registry.url)", "--name",
-                    "N", "--key", "k", "--spawn-id", spawnID, "--", "--x", "y z",
+                    "--detach", "--hypivisor=\(registry.url)", "--name=N", "--key=k", "--spawn-id=\(spawnID)", "--",
+                    "--x", "y z",
                 ])
             let environment = Set((folder.read("environment") ?? "").split(separator: "\n").map(String.init))
             #expect(environment.contains("HYPI_TOKEN_FILE=/t"))
+            #expect(environment.contains("PWD=\(folder.path)/home/project"))
             #expect(!environment.contains { $0.hasPrefix("SECRET") })
             #expect(folder.read("cwd") == folder.path + "/home/project\n")
             #expect(folder.read("session") == folder.read("pid"))
@@ -121,6 +122,42 @@ struct SpawnerTests {
             #expect(try await peer.refusal("spawn_agent", ["path": .string(folder.path + "/no")]) == "not_found")
             #expect(try await peer.refusal("spawn_agent") == "invalid_params")
             #expect(!folder.exists("home2/n") && !folder.exists("n"))
+            #expect(starts(registry) == 0)
+        }
+    }
+
+    @Test("An agent begins in the folder that was checked, though its path leads elsewhere by the time it starts")
+    func swapped() async throws {
+        let folder = try TestFolder()
+        defer { folder.remove() }
+        try folder.make("home/project")
+        try folder.make("outside")
+        let open = try Roots([folder.path + "/home"], home: nil).open(folder.path + "/home/project")
+        try FileManager.default.moveItem(atPath: open.path, toPath: folder.path + "/home/moved")
+        try folder.link("home/project", to: "../outside")
+        let script = """
+            pwd -P > '\(folder.path)/cwd'; echo '{"event":"ready","id":"a-1"}'
+            """
+        let launcher = Launcher(
+            command: ["/bin/sh", "-c", script], environment: ["PATH": "/usr/bin:/bin"], limit: .seconds(20))
+        #expect(try await launcher.start([], in: open).id == "a-1")
+        #expect(folder.read("cwd") == folder.path + "/home/moved\n")
+    }
+
+    @Test("A folder whose real path is not UTF-8 is refused: repaired, it would be another one")
+    func notUTF8() async throws {
+        try await withLauncher(Self.ready) { registry, peer in
+            let home = registry.folder.path + "/home"
+            // The real folder, and a link by the repaired name that leads out of the root.
+            let raw = Array((home + "/x").utf8.map(CChar.init(bitPattern:))) + [CChar(bitPattern: 0xFF), 0]
+            #expect(mkdir(raw, 0o755) == 0)
+            #expect(symlink(raw, home + "/in") == 0)
+            try registry.folder.make("outside")
+            try registry.folder.link("home/x\u{FFFD}", to: "../outside")
+            let answer = try await peer.ask("spawn_agent", ["path": .string(home + "/in")])
+            #expect(answer["code"] == "invalid_params")
+            #expect(answer["error"]?.string?.contains("not UTF-8") == true)
+            #expect(try await peer.refusal("list_directories", ["path": .string(home + "/in")]) == "invalid_params")
             #expect(starts(registry) == 0)
         }
     }
@@ -248,10 +285,9 @@ struct SpawnerTests {
             peer.send(["id": "s", "method": "spawn_agent", "params": ["path": project(registry)]])
             let spawnID = try await within(.seconds(10), "the launcher's arguments") {
                 while true {
-                    if let words = registry.folder.read("done")?.split(separator: "\n"),
-                        let index = words.firstIndex(of: "--spawn-id")
-                    {
-                        return String(words[index + 1])
+                    let words = registry.folder.read("done")?.split(separator: "\n") ?? []
+                    if let word = words.first(where: { $0.hasPrefix("--spawn-id=") }) {
+                        return String(word.dropFirst("--spawn-id=".count))
                     }
                     await Task.yield()
                 }

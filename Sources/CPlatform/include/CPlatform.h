@@ -1,7 +1,9 @@
 #ifndef HYPI_CPLATFORM_H
 #define HYPI_CPLATFORM_H
 
+#include <dirent.h>
 #include <spawn.h>
+#include <sys/types.h>
 
 /// Makes this process inherit the orphans of its descendants (Linux `PR_SET_CHILD_SUBREAPER`).
 /// Returns 0, or -1 with errno set; ENOSYS where the system has no such thing.
@@ -62,11 +64,34 @@ void hypi_end_child(struct hypi_child *child);
 /// The posix_spawn flag that puts the child in a session of its own; Swift does not see it on Linux.
 short hypi_spawn_new_session(void);
 
-/// Has the child begin in a folder; Swift does not see the function on Linux. Returns 0, or an error's number.
-int hypi_spawn_in_folder(posix_spawn_file_actions_t *actions, const char *folder);
+/// Has the child begin in an open folder, whatever its path leads to by then. Swift does not see the function on Linux.
+/// Returns 0, or an error's number.
+int hypi_spawn_in_folder(posix_spawn_file_actions_t *actions, int folder);
 
-/// The flags for opening a folder only to pass through it: no reading, no following of a link, not inherited.
-int hypi_passing_folder_flags(void);
+/// Has the child inherit standard input, output and error alone; to be the last action. Returns 0, or an error's number.
+int hypi_spawn_without_descriptors(posix_spawn_file_actions_t *actions);
+
+/// Opens a folder by its absolute path, component by component, without following a single symbolic link.
+///
+/// The descriptor serves to pass through the folder, and no child inherits it. Returns it, or -1 with errno set: ELOOP or
+/// ENOTDIR where a component is a link.
+int hypi_open_folder(const char *path);
+
+/// Opens a folder by its name in an open one, in the same way.
+int hypi_open_folder_in(int parent, const char *name);
+
+/// Opens the entries of an open folder for readdir. Returns NULL with errno set.
+DIR *hypi_list_folder(int folder);
+
+/// The name of an entry of a folder, where it stands: an entry may be shorter than its type, so it must not be copied.
+const char *hypi_entry_name(const struct dirent *entry);
+
+/// Whether an open folder has been deleted.
+int hypi_folder_is_gone(int folder);
+
+/// A descriptor that becomes readable when a child has ended, which is not collected by that; no child inherits it.
+/// Returns -1 with errno set where the system has none.
+int hypi_watch_end(pid_t pid);
 
 /// Makes a signal write its number as one byte into a descriptor instead of ending the process; one descriptor for all.
 /// Returns 0, or -1 with errno set.

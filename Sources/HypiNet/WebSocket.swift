@@ -328,11 +328,16 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         if missingByteCount > 0 && waiting == 0 { pulse.sawPeer() }
         switch pulse.next() {
         case .rest: break
-        case .ping: if missingByteCount == 0 { send(Frame(opcode: .ping, payload: pulse.payload)) }
+        case .ping: ping()
         case .giveUp:
             closure = Closure(code: .abnormal, reason: "no sign of life")
             drop()
         }
+    }
+
+    /// Asks the peer for a sign of life out of turn; nothing happens in the middle of a frame. On the loop only.
+    public func ping() {
+        if missingByteCount == 0 { send(Frame(opcode: .ping, payload: pulse.payload)) }
     }
 
     /// Bytes that the channel holds because the kernel has no room for them.

@@ -81,6 +81,8 @@ public enum Limits {
     public static let subscriberBytes = 24 << 20
     /// Nodes of one registry; beyond it a registration is refused with `busy`.
     public static let nodes = 20_000
+    /// Nodes that one connection may register; an agent registers one. Beyond it a registration is refused with `busy`.
+    public static let connectionNodes = 64
     /// How long an offline node stays listed, in seconds, unless `--node-ttl` says otherwise.
     public static let nodeTTLSeconds: Int64 = 30
     /// How many TTLs an active node may be silent before it is removed.

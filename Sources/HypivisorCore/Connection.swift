@@ -18,6 +18,8 @@ final class Connection: WebSocketEndpoint {
     private var caller: Method.Caller?
     private var underWayCount = 0
     private var reported = NIODeadline.distantPast
+    /// The roster wants to hear of the next sign of life, because somebody else claims an id of this connection.
+    private var isProbed = false
 
     /// A connection that is about to open.
     ///
@@ -34,7 +36,8 @@ final class Connection: WebSocketEndpoint {
 
     func opened(_ socket: WebSocket) {
         self.socket = socket
-        let subscriber = Subscriber(id: ConnectionID(), socket: socket)
+        let here = NIOLoopBound(self, eventLoop: socket.eventLoop)
+        let subscriber = Subscriber(id: ConnectionID(), socket: socket) { here.value.isProbed = true }
         caller = Method.Caller(subscriber: subscriber, isAgent: isAgent)
         let (since, isAgent) = (since, isAgent)
         services.roster.post { $0.connect(subscriber, since: since, isAgent: isAgent) }
@@ -42,8 +45,8 @@ final class Connection: WebSocketEndpoint {
 
     func heard() {
         let now = NIODeadline.now()
-        guard let caller, now - reported >= reportInterval else { return }
-        reported = now
+        guard let caller, isProbed || now - reported >= reportInterval else { return }
+        (reported, isProbed) = (now, false)
         services.roster.post { $0.heard(caller.subscriber.id) }
     }
 
@@ -65,6 +68,7 @@ final class Connection: WebSocketEndpoint {
         guard let caller else { return }
         socket = nil
         self.caller = nil
+        isProbed = false
         services.roster.post { $0.disconnect(caller.subscriber) }
     }
 

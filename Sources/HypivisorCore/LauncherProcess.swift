@@ -98,6 +98,7 @@ struct LauncherProcess: Sendable {
     /// It is not waited for what it left behind and what may hold its output. To be called once.
     ///
     /// - Parameter deadline: When it is asked to end; ``patience`` later it is killed.
+    /// - Returns: What it printed and how it ended.
     func wait(until deadline: ContinuousClock.Instant) -> Outcome {
         var reading = Reading(output: output, errors: errors)
         var stages = [SIGTERM, SIGKILL][...]

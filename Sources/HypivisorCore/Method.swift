@@ -76,10 +76,8 @@ enum Method: String {
         var answer = Array(#"{"status":"registered","id":"#.utf8)
         JSON.string(node.id).append(to: &answer)
         answer.append(UInt8(ascii: "}"))
-        return roster.submit(for: caller.eventLoop) { [answer] roster in
-            try roster.register(node, instance: instance, by: caller.subscriber)
-            return answer
-        }
+        return roster.submit(for: caller.eventLoop) { $0.register(node, instance: instance, by: caller.subscriber) }
+            .flatMap { $0.hop(to: caller.eventLoop) }.map { [answer] in answer }
     }
 
     private func deregister(

@@ -30,7 +30,7 @@ struct Registry: Sendable {
         }
     }
 
-    /// Where a node's own endpoint listens; two nodes cannot both be there.
+    /// Where a node's own endpoint listens; of two nodes that claim one, an offline one is no longer there.
     private struct Endpoint: Hashable, Sendable {
         var machine: String
         var port: Int
@@ -46,7 +46,7 @@ struct Registry: Sendable {
     private let nodeLimit: Int
     private var entries: [String: Entry] = [:]
     private var idsByOwner: [ConnectionID: Set<String>] = [:]
-    private var idByEndpoint: [Endpoint: String] = [:]
+    private var idsByEndpoint: [Endpoint: Set<String>] = [:]
     private var nextRank = 0
 
     /// An empty registry.
@@ -83,21 +83,29 @@ struct Registry: Sendable {
 
     /// Registers a node, for the first time or again.
     ///
-    /// - Throws: ``RegistryFault`` with code `id_in_use` if another process has the id and lives, `busy` if there is no
-    ///   room; nothing has changed then.
+    /// Another node at the same machine and port is removed if it is offline or of the same connection. One whose
+    /// connection lives stays: machines may share a name, and what stands in the list must push nobody out.
+    ///
+    /// - Throws: ``RegistryFault`` with code `id_in_use` if another connection has the id, lives, and did not name the same
+    ///   `instance`; `busy` if there is no room, for all or for one connection. Nothing has changed then.
     mutating func register(
         _ node: consuming Node, instance: String?, by owner: ConnectionID, at now: Moment
     ) throws(RegistryFault) -> [RegistryEvent] {
         let previous = entries[node.id]
-        if let previous, previous.isAnother(than: node, instance: instance, by: owner) {
+        if let previous, previous.isAnother(than: instance, by: owner) {
             throw RegistryFault(.idInUse, "id '\(node.id)' is in use by another agent")
         }
         guard previous != nil || entries.count < nodeLimit else {
             throw RegistryFault(.busy, "the registry is full")
         }
+        let own = idsByOwner[owner] ?? []
+        guard own.contains(node.id) || own.count < Limits.connectionNodes else {
+            throw RegistryFault(.busy, "a connection may register \(Limits.connectionNodes) agents")
+        }
         var events: [RegistryEvent] = []
-        if let endpoint = Endpoint(node), let other = idByEndpoint[endpoint], other != node.id {
-            events += remove(other)
+        let others = Endpoint(node).flatMap { idsByEndpoint[$0] } ?? []
+        for other in others.sorted() where other != node.id {
+            if let entry = entries[other], entry.owner == nil || entry.owner == owner { events += remove(other) }
         }
         if let previous { unlink(previous) }
         node.status = .active
@@ -193,7 +201,7 @@ struct Registry: Sendable {
         let id = entry.node.id
         entries[id] = entry
         if let owner = entry.owner { idsByOwner[owner, default: []].insert(id) }
-        if let endpoint = Endpoint(entry.node) { idByEndpoint[endpoint] = id }
+        if let endpoint = Endpoint(entry.node) { idsByEndpoint[endpoint, default: []].insert(id) }
     }
 
     private mutating func unlink(_ entry: Entry) {
@@ -202,7 +210,10 @@ struct Registry: Sendable {
             idsByOwner[owner]?.remove(id)
             if idsByOwner[owner]?.isEmpty == true { idsByOwner[owner] = nil }
         }
-        if let endpoint = Endpoint(entry.node), idByEndpoint[endpoint] == id { idByEndpoint[endpoint] = nil }
+        if let endpoint = Endpoint(entry.node) {
+            idsByEndpoint[endpoint]?.remove(id)
+            if idsByEndpoint[endpoint]?.isEmpty == true { idsByEndpoint[endpoint] = nil }
+        }
     }
 
     private mutating func rank(of previous: Entry?) -> Int {
@@ -217,14 +228,14 @@ struct Registry: Sendable {
 }
 
 extension Registry.Entry {
-    /// Whether a registration under this entry's id comes from somebody else, while this one lives.
+    /// Whether a registration under this entry's id may come from somebody else, while this one lives.
     ///
-    /// A peer that gives no instance is of version 1. It is told from another of its kind by nothing, so it replaces it
-    /// as version 1 did; that it is not a process which gave an instance is certain.
-    fileprivate func isAnother(than node: Node, instance: String?, by owner: ConnectionID) -> Bool {
-        guard let current = self.owner, current != owner, instance != self.instance else { return false }
-        let isSamePlace = node.port != 0 && node.port == self.node.port && node.machine == self.node.machine
-        return !isSamePlace
+    /// Only the process that registered it knows its `instance`, which is shown to nobody. Machine and port are no proof:
+    /// they stand in the list. A peer of version 1 gives no instance and cannot be told from another of its kind.
+    fileprivate func isAnother(than instance: String?, by owner: ConnectionID) -> Bool {
+        guard let current = self.owner, current != owner else { return false }
+        guard let instance, !instance.isEmpty else { return true }
+        return instance != self.instance
     }
 }
 

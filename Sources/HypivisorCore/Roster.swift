@@ -23,6 +23,10 @@ actor Roster {
     private var subscribers: [ObjectIdentifier: [Subscriber]] = [:]
     /// Connections that have registered a node.
     private var agents: [ConnectionID: Subscriber] = [:]
+    /// Registrations that wait for a sign of life of the connection that has their id.
+    private var claims: [ConnectionID: [EventLoopPromise<Bool>]] = [:]
+    /// How many of those are whose.
+    private var claimants: [ConnectionID: Int] = [:]
     private var tunnels: TunnelDesk
     private var arrivals = Arrivals()
     private var pending = ByteBuffer()
@@ -104,14 +108,27 @@ actor Roster {
     /// A connection has ended.
     func disconnect(_ subscriber: Subscriber) {
         unsubscribe(subscriber)
+        claimants[subscriber.id] = nil
         guard agents.removeValue(forKey: subscriber.id) != nil else { return }
         tunnels.abandon(agent: subscriber.id)
         publish(registry.disconnect(subscriber.id, at: clock()))
+        for claim in claims.removeValue(forKey: subscriber.id) ?? [] { claim.succeed(false) }
     }
 
     /// A connection gave a sign of life.
     func heard(_ connection: ConnectionID) {
         registry.heard(connection, at: clock())
+        for claim in claims.removeValue(forKey: connection) ?? [] { claim.succeed(true) }
+    }
+
+    /// Whether a connection lives: true with its next sign of life, false once it has ended.
+    ///
+    /// Requests wait for it, so what bounds those bounds it.
+    private func sign(of subscriber: Subscriber) -> EventLoopFuture<Bool> {
+        let promise = eventLoop.makePromise(of: Bool.self)
+        claims[subscriber.id, default: []].append(promise)
+        subscriber.probe()
+        return promise.futureResult
     }
 
     private func unsubscribe(_ subscriber: Subscriber) {
@@ -123,7 +140,33 @@ actor Roster {
     // MARK: Nodes
 
     /// Registers a node; from then on its connection gets answers and agent commands only.
-    func register(_ node: consuming Node, instance: String?, by subscriber: Subscriber) throws(RegistryFault) {
+    ///
+    /// If another connection has the id, that one is asked for a sign of life: it keeps the id if it gives one, and loses
+    /// it when it has ended, by its heartbeat at the latest.
+    ///
+    /// - Returns: Done when it is registered; fails with ``RegistryFault``.
+    func register(_ node: Node, instance: String?, by subscriber: Subscriber) -> EventLoopFuture<Void> {
+        do throws(RegistryFault) {
+            try enter(node, instance: instance, by: subscriber)
+            return eventLoop.makeSucceededVoidFuture()
+        } catch {
+            guard error.code == .idInUse, let owner = registry[node.id]?.owner, let holder = agents[owner] else {
+                return eventLoop.makeFailedFuture(error)
+            }
+            claimants[subscriber.id, default: 0] += 1
+            return sign(of: holder).flatMapThrowing { isAlive in
+                try self.assumeIsolated { roster in
+                    // The claimant may have gone meanwhile; nobody would ever say so of what it registers.
+                    guard let count = roster.claimants[subscriber.id] else { throw error }
+                    roster.claimants[subscriber.id] = count > 1 ? count - 1 : nil
+                    if isAlive { throw error }
+                    try roster.enter(node, instance: instance, by: subscriber)
+                }
+            }
+        }
+    }
+
+    private func enter(_ node: consuming Node, instance: String?, by subscriber: Subscriber) throws(RegistryFault) {
         let (id, spawnID) = (node.id, node.spawnID)
         node.address = subscriber.address
         let events = try registry.register(node, instance: instance, by: subscriber.id, at: clock())
@@ -292,5 +335,7 @@ actor Roster {
         expiry = nil
         tunnels.abandonAll()
         arrivals.giveUpAll()
+        for claim in claims.values.joined() { claim.fail(RegistryFault(.busy, "hypivisor stops")) }
+        claims = [:]
     }
 }

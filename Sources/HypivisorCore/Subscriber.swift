@@ -9,10 +9,14 @@ struct Subscriber: Sendable {
     /// The address it comes from.
     let address: String
     private let socket: NIOLoopBound<WebSocket>
+    private let onProbe: @Sendable () -> Void
 
     /// A subscriber; must be made on the socket's loop.
-    init(id: ConnectionID, socket: WebSocket) {
+    ///
+    /// - Parameter onProbe: Called on that loop when the roster wants to hear of the next sign of life.
+    init(id: ConnectionID, socket: WebSocket, onProbe: @escaping @Sendable () -> Void) {
         self.id = id
+        self.onProbe = onProbe
         address = socket.peerAddress.withoutMappedPrefix
         self.socket = NIOLoopBound(socket, eventLoop: socket.eventLoop)
     }
@@ -25,6 +29,14 @@ struct Subscriber: Sendable {
         eventLoop.execute {
             let text = RegistryEvent.initialBytes(nodes.lazy.map(\.node), resumed: false, cursor: cursor)
             socket.value.send(text: ByteBuffer(bytes: text))
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    func probe() {
+        eventLoop.execute {
+            onProbe()
+            socket.value.ping()
         }
     }
 

@@ -35,20 +35,25 @@ struct RegistryTests {
         var registry = registry()
         _ = try registry.register(node("a", port: 1), instance: nil, by: ada, at: at(0))
         _ = try registry.register(node("b", port: 2), instance: nil, by: ada, at: at(0))
-        let events = try registry.register(node("a", port: 3, cwd: "/new"), instance: nil, by: bob, at: at(1))
+        let events = try registry.register(node("a", port: 3, cwd: "/new"), instance: nil, by: ada, at: at(1))
         guard case .nodeJoined = try #require(events.first) else { return #expect(Bool(false)) }
         #expect(registry.nodes.map(\.id) == ["a", "b"])
         #expect(registry.nodes.first?.cwd == "/new")
     }
 
-    @Test("A node on the same machine and port pushes out the one that was there")
+    @Test("A node on the same machine and port pushes out one that is offline, and leaves one alone that lives")
     func evicts() throws {
         var registry = registry()
         _ = try registry.register(node("a"), instance: "1", by: ada, at: at(0))
         let events = try registry.register(node("b"), instance: "2", by: bob, at: at(1))
-        #expect(events.first == .nodeRemoved(id: "a"))
-        #expect(registry.nodes.map(\.id) == ["b"])
-        #expect(registry.disconnect(ada, at: at(2)).isEmpty)
+        #expect(events.count == 1)
+        // However often they register, neither pushes the other out.
+        #expect(try registry.register(node("a"), instance: "1", by: ada, at: at(2)).count == 1)
+        #expect(registry.nodes.map(\.id) == ["a", "b"])
+        _ = registry.disconnect(ada, at: at(3))
+        #expect(try registry.register(node("c"), instance: "3", by: bob, at: at(4)).contains(.nodeRemoved(id: "a")))
+        // Of one connection, the newest is the one that is there.
+        #expect(registry.nodes.map(\.id) == ["c"])
     }
 
     @Test("Agents in one folder, on one port of two machines, or without a port leave each other alone")
@@ -64,16 +69,17 @@ struct RegistryTests {
     @Test(
         "A living agent keeps its id against another process",
         arguments: [
-            ("1", "2"), ("1", nil), (nil, "2"),
-        ] as [(String?, String?)])
-    func keepsItsID(_ first: String?, _ second: String?) throws {
+            ("1", "2", 2), ("1", nil, 2), (nil, "2", 2), (nil, nil, 2), ("1", "2", 1), ("1", nil, 1), (nil, nil, 1),
+            ("", "", 1),
+        ] as [(String?, String?, Int)])
+    func keepsItsID(_ first: String?, _ second: String?, _ port: Int) throws {
         var registry = registry()
         _ = try registry.register(node("a", port: 1), instance: first, by: ada, at: at(0))
         #expect(throws: RegistryFault.self) {
-            try registry.register(node("a", port: 2), instance: second, by: bob, at: at(1))
+            try registry.register(node("a", port: port), instance: second, by: bob, at: at(1))
         }
         do {
-            _ = try registry.register(node("a", port: 2), instance: second, by: bob, at: at(1))
+            _ = try registry.register(node("a", port: port), instance: second, by: bob, at: at(1))
         } catch {
             #expect(error.code == .idInUse)
         }
@@ -81,9 +87,9 @@ struct RegistryTests {
     }
 
     @Test(
-        "The same process, the same place, or a process that has gone does not hold an id",
+        "The same process, or one that has gone, does not hold an id",
         arguments: [
-            ("1", "1", 1, 2, false), ("1", "2", 1, 1, false), ("1", "2", 1, 2, true), (nil, nil, 1, 2, false),
+            ("1", "1", 1, 2, false), ("1", "2", 1, 2, true), (nil, nil, 1, 1, true), ("1", nil, 1, 1, true),
         ] as [(String?, String?, Int, Int, Bool)])
     func givesItsID(_ first: String?, _ second: String?, _ port: Int, _ next: Int, _ hasGone: Bool) throws {
         var registry = registry()
@@ -123,6 +129,20 @@ struct RegistryTests {
         }
         _ = try registry.register(node("n4", port: 4), instance: nil, by: ada, at: at(0))
         #expect(registry.count == 4)
+    }
+
+    @Test("One connection cannot fill the registry, and may register its own again")
+    func connectionLimit() throws {
+        var registry = Registry(ttl: .seconds(30))
+        for index in 1...Limits.connectionNodes {
+            _ = try registry.register(node("n\(index)", port: 0), instance: nil, by: ada, at: at(0))
+        }
+        #expect(throws: RegistryFault(.busy, "a connection may register \(Limits.connectionNodes) agents")) {
+            try registry.register(node("more", port: 0), instance: nil, by: ada, at: at(0))
+        }
+        _ = try registry.register(node("n1", port: 0), instance: nil, by: ada, at: at(1))
+        _ = try registry.register(node("honest", port: 0), instance: nil, by: bob, at: at(1))
+        #expect(registry.count == Limits.connectionNodes + 1)
     }
 
     @Test("An update changes what it names, forgets what it nulls, and cannot touch what the registry observes")

@@ -20,7 +20,7 @@ function __hypivisor_parse_tokens -S
     set -l unparsed_tokens (__hypivisor_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypivisor'
-        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'tls-cert=' 'tls-key=' 'tls-self-signed' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
+        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'tls-cert=' 'tls-key=' 'tls-self-signed' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'env=+' 'clean-env' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
     end
 end
 
@@ -89,6 +89,8 @@ complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_op
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-agents' -l 'max-agents' -d 'Agents started from here at once.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" no-spawn' -l 'no-spawn' -d 'Do not start agents.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" spawn-command' -l 'spawn-command' -d 'What starts an agent (default: pi-socket).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'env' -d 'A variable for agents, also with --clean-env; repeatable.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" clean-env' -l 'clean-env' -d 'Pass agents only the usual variables and those of --env.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" print-events' -l 'print-events' -d 'Print roster events, a JSON object a line.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" log-level' -l 'log-level' -d 'Least level.' -rfka 'trace debug info warning error'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" log-format' -l 'log-format' -d 'Their form.' -rfka 'text json'

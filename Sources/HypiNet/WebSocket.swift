@@ -335,7 +335,9 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    /// Asks the peer for a sign of life out of turn; nothing happens in the middle of a frame. On the loop only.
+    /// Asks the peer for a sign of life out of turn.
+    ///
+    /// Nothing happens in the middle of a frame. On the loop only.
     public func ping() {
         if missingByteCount == 0 { send(Frame(opcode: .ping, payload: pulse.payload)) }
     }

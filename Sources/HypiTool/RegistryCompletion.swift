@@ -27,7 +27,7 @@ public enum RegistryCompletion {
     /// Folders of the hypivisor's machine, one level below what has been typed.
     public static let folders = kind { link, prefix in
         let parent = prefix.lastIndex(of: "/").map { String(prefix[...$0]) } ?? ""
-        let path = WorkingFolder.current(.current()).absolute(parent.isEmpty ? "." : parent)
+        let path = try WorkingFolder.current(.current()).absolute(parent.isEmpty ? "." : parent)
         let listing = try await link.withClient { try await $0.request("list_directories", ["path": .string(path)]) }
         return (listing["directories"]?.array ?? []).compactMap(\.string).map { parent + $0 + "/" }
     }

@@ -28,7 +28,7 @@ public struct TLSOptions: ParsableArguments, Sendable {
         guard let tlsCert, let tlsKey else { return nil }
         // They are read again later, when the working folder may be another.
         let folder = WorkingFolder.current(environment)
-        return try Self.read(folder.absolute(tlsCert), folder.absolute(tlsKey))
+        return try Self.read(try folder.absolute(tlsCert), try folder.absolute(tlsKey))
     }
 
     /// The certificate that this person's servers have made for themselves; made now if there is none.

@@ -55,7 +55,8 @@ public struct TargetWord: Sendable, Hashable {
     /// The paths the word may stand for: as it was typed, and with this machine's symbolic links followed.
     private func paths(from folder: WorkingFolder) -> [String] {
         guard text.contains("/") || [".", "..", "~"].contains(text) else { return [] }
-        return [folder.absolute(text)] + (folder.existing(text).map { [$0] } ?? [])
+        // In a working folder that was deleted, a relative path is nobody's.
+        return [try? folder.absolute(text), folder.existing(text)].compactMap { $0 }
     }
 }
 

@@ -81,7 +81,7 @@ public enum Limits {
     public static let subscriberBytes = 24 << 20
     /// Nodes of one registry; beyond it a registration is refused with `busy`.
     public static let nodes = 20_000
-    /// Nodes that one connection may register; an agent registers one. Beyond it a registration is refused with `busy`.
+    /// Nodes that one connection may register, where an agent registers one; beyond it the answer is `busy`.
     public static let connectionNodes = 64
     /// How long an offline node stays listed, in seconds, unless `--node-ttl` says otherwise.
     public static let nodeTTLSeconds: Int64 = 30

@@ -140,7 +140,8 @@ private struct Rooms: Sendable {
         let spawner = Spawner(
             .init(
                 roots: configuration.roots, command: spawning.command,
-                environment: SpawnEnvironment.variables(from: spawning.environment, token: spawning.tokenVariable),
+                environment: spawning.passing.variables(
+                    from: spawning.environment, token: spawning.tokenVariable),
                 isEnabled: spawning.isEnabled, agentLimit: spawning.agentLimit, rejoinTime: spawning.rejoinTime,
                 startTime: spawning.startTime, registrationTime: spawning.registrationTime,
                 machine: machine),

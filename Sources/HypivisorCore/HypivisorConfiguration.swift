@@ -44,6 +44,8 @@ extension Hypivisor {
         public var command: [String]?
         /// Our own environment, of which agents get what ``SpawnEnvironment`` lets through.
         public var environment: [String: String]
+        /// Which variables those are.
+        public var passing = SpawnEnvironment()
         /// `HYPI_TOKEN_FILE`, or `HYPI_TOKEN` where the token came as text, with its value; empty under `--no-auth`.
         public var tokenVariable: [String: String] = [:]
         /// Whether agents are started at all.

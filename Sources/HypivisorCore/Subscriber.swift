@@ -13,7 +13,10 @@ struct Subscriber: Sendable {
 
     /// A subscriber; must be made on the socket's loop.
     ///
-    /// - Parameter onProbe: Called on that loop when the roster wants to hear of the next sign of life.
+    /// - Parameters:
+    ///   - id: Which connection it is.
+    ///   - socket: The way to it.
+    ///   - onProbe: Called on that loop when the roster wants to hear of the next sign of life.
     init(id: ConnectionID, socket: WebSocket, onProbe: @escaping @Sendable () -> Void) {
         self.id = id
         self.onProbe = onProbe

@@ -8,49 +8,48 @@
 public enum Systemd {
     /// A user unit that runs hypivisor.
     ///
-    /// `KillMode=process`: agents are started from here and must not end with us. The hardening leaves out what they
-    /// would inherit and could not live with: they work in the person's folders.
+    /// `KillMode=process`: agents are started from here and must not end with us. There is no hardening: agents would
+    /// inherit a umask, NoNewPrivileges, restricted system calls or limits, and work in the person's folders with the
+    /// person's tools. We make our own files private ourselves.
     ///
     /// - Parameters:
     ///   - executable: The absolute path of hypivisor.
     ///   - arguments: Its options.
+    ///   - variables: Environment variables that agents need and that a service manager does not have: `PATH`, `HYPI_PI`.
     /// - Returns: The unit's text.
-    public static func unit(executable: String, arguments: [String]) -> String {
-        """
-        [Unit]
-        Description=Hyper-Pi registry of coding agents
-        After=network.target
+    public static func unit(
+        executable: String, arguments: [String], variables: [(name: String, value: String)]
+    ) -> String {
+        let environment = variables.map { "Environment=\(quoted("\($0.name)=\($0.value)", expands: false))\n" }
+        return """
+            [Unit]
+            Description=Hyper-Pi registry of coding agents
+            After=network.target
 
-        [Service]
-        Type=notify
-        NotifyAccess=main
-        ExecStart=\(([executable] + arguments).map(quoted).joined(separator: " "))
-        Restart=always
-        RestartSec=1
-        KillMode=process
-        TimeoutStopSec=10
-        LimitNOFILE=65536
-        UMask=0077
-        NoNewPrivileges=yes
-        LockPersonality=yes
-        RestrictRealtime=yes
-        RestrictSUIDSGID=yes
-        SystemCallArchitectures=native
+            [Service]
+            Type=notify
+            NotifyAccess=main
+            \(environment.joined())ExecStart=\(([executable] + arguments).map { quoted($0) }.joined(separator: " "))
+            Restart=always
+            RestartSec=1
+            KillMode=process
+            TimeoutStopSec=10
 
-        [Install]
-        WantedBy=default.target
+            [Install]
+            WantedBy=default.target
 
-        """
+            """
     }
 
-    /// One word of a command line as `systemd.service(5)` reads it.
-    private static func quoted(_ word: String) -> String {
+    /// One word of a line as `systemd.syntax(7)` reads it; in a command line `$` expands, too.
+    private static func quoted(_ word: String, expands: Bool = true) -> String {
         let text = word.reduce(into: "") { text, character in
             switch character {
             case "\\": text += "\\\\"
             case "\"": text += "\\\""
+            case "\n": text += "\\n"
             case "%": text += "%%"
-            case "$": text += "$$"
+            case "$" where expands: text += "$$"
             default: text.append(character)
             }
         }

@@ -254,7 +254,8 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     private func collectOrphans() {
         guard !isCollecting else { return }
         isCollecting = true
-        runBlocking { [children] in OrphanReaper.collect { children.known } } then: { self.isCollecting = false }
+        let children = children
+        runBlocking({ OrphanReaper.collect { children.known } }, then: { self.isCollecting = false })
     }
 
     func hub(stopRequested force: Bool) {

@@ -43,7 +43,7 @@ struct HypiDirs: ToolCommand {
             let style: FolderPrinter.Style =
                 print0 ? .paths : json || !StandardOutput.isTerminal ? .records : .names
             let printer = FolderPrinter(style: style, isGitOnly: git, isMissingOnly: missing)
-            let starts = path.isEmpty ? [nil] : path.map { folder.absolute($0) }
+            let starts = path.isEmpty ? [nil] : try path.map { try folder.absolute($0) }
             return try await link.withClient { [depth] client in
                 try await FolderWalk(client, depth: depth).run(from: starts) { try printer.print($0) }
             }

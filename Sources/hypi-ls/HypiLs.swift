@@ -35,7 +35,7 @@ struct HypiLs: ToolCommand {
                 waitingFor: "the hypivisor did not answer")
             defer { limit.stop() }
             let link = try RegistryLink(endpoint, environment)
-            let selection = Selection(target, selection, from: .current(environment))
+            let selection = try Selection(target, selection, from: .current(environment))
             let printer = output.printer(environment)
             if let wait { return try await Wait(for: wait, selection, printer, limit).run(link) }
             if watch {

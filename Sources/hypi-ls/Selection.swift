@@ -7,10 +7,10 @@ struct Selection: Sendable {
     private(set) var filter: NodeFilter
     private let folder: WorkingFolder
 
-    init(_ words: [String], _ options: SelectionOptions, from folder: WorkingFolder) {
+    init(_ words: [String], _ options: SelectionOptions, from folder: WorkingFolder) throws(Failure) {
         self.words = words.map(TargetWord.init)
         self.folder = folder
-        filter = options.filter(from: folder)
+        filter = try options.filter(from: folder)
     }
 
     /// Turns the words into ids, once there is a list; from then on only these agents are meant.

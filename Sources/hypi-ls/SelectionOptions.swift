@@ -16,11 +16,16 @@ struct SelectionOptions: ParsableArguments {
     @Option(help: "Only registered so.") var status: Node.Status?
 
     /// The conditions as a filter.
-    func filter(from folder: WorkingFolder) -> NodeFilter {
+    ///
+    /// - Throws: `Failure` with status 64 for a folder that is none.
+    func filter(from folder: WorkingFolder) throws(Failure) -> NodeFilter {
         var filter = NodeFilter()
         filter.activities = Set(activity)
         filter.machines = Set(machine)
-        filter.folders = cwd.flatMap { [folder.absolute($0)] + (folder.existing($0).map { [$0] } ?? []) }
+        for folderName in cwd {
+            filter.folders.append(try folder.absolute(folderName))
+            if let real = folder.existing(folderName) { filter.folders.append(real) }
+        }
         filter.namePatterns = name
         filter.status = status
         return filter

@@ -69,13 +69,19 @@ struct AgentOptions: ParsableArguments {
     ///
     /// A session is a file where it looks like one (it holds a slash, or there is such a file here); pi itself looks up
     /// everything else among the sessions of the agent's folder.
-    func order(_ piArguments: [String], _ guards: GuardOptions, from folder: WorkingFolder) -> SpawnOrder {
+    ///
+    /// - Throws: `Failure` with status 64 for a relative path without a working folder.
+    func order(
+        _ piArguments: [String], _ guards: GuardOptions, from folder: WorkingFolder
+    ) throws(Failure) -> SpawnOrder {
         var order = SpawnOrder(
             newFolder: newFolder, name: name, key: key, isOnlyIfAbsent: ifAbsent, prompt: prompt,
             piArguments: piArguments, guards: guards.given)
         if let resume {
-            if resume.contains("/") || folder.existing(resume) != nil {
-                order.sessionFile = folder.existing(resume) ?? folder.absolute(resume)
+            if let real = folder.existing(resume) {
+                order.sessionFile = real
+            } else if resume.contains("/") {
+                order.sessionFile = try folder.absolute(resume)
             } else {
                 order.piArguments = ["--session", resume] + piArguments
             }

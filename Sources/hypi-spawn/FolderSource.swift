@@ -43,7 +43,7 @@ struct FolderSource: AsyncSequence, Sendable {
             while let word = words.first {
                 guard word == "-" else {
                     words.removeFirst()
-                    return .success(folder.absolute(word))
+                    return FolderSource.absolute(word, from: folder)
                 }
                 if let record = try await input.next() {
                     guard !record.isEmpty else { continue }
@@ -57,7 +57,7 @@ struct FolderSource: AsyncSequence, Sendable {
 
     /// The folder that an input record names.
     fileprivate static func path(in record: String, isPlain: Bool, from folder: WorkingFolder) -> FolderInput {
-        guard !isPlain, record.hasPrefix("{") else { return .success(folder.absolute(record)) }
+        guard !isPlain, record.hasPrefix("{") else { return absolute(record, from: folder) }
         let excerpt = record.prefix(80)
         guard let json = try? JSON(parsing: record) else {
             return .failure(.init(.badInput, "a record is not JSON: \(excerpt)"))
@@ -65,7 +65,11 @@ struct FolderSource: AsyncSequence, Sendable {
         guard let path = json["path"]?.string ?? json["cwd"]?.string, !path.isEmpty else {
             return .failure(.init(.badInput, "a record has neither 'path' nor 'cwd': \(excerpt)"))
         }
-        return .success(folder.absolute(path))
+        return absolute(path, from: folder)
+    }
+
+    fileprivate static func absolute(_ text: String, from folder: WorkingFolder) -> FolderInput {
+        Result { () throws(Failure) in try folder.absolute(text) }
     }
 }
 
@@ -89,11 +93,11 @@ struct InputRecords: Sendable {
         while true {
             if let end = pending.firstIndex(of: separator) {
                 defer { pending.removeFirst(end + 1) }
-                return Self.text(pending[..<end])
+                return try Self.text(pending[..<end])
             }
             guard !hasEnded else {
                 defer { pending = [] }
-                return pending.isEmpty ? nil : Self.text(pending[...])
+                return pending.isEmpty ? nil : try Self.text(pending[...])
             }
             guard pending.count <= Self.recordLimit else {
                 throw Failure(.badInput, "a record on standard input is longer than \(Self.recordLimit) bytes")
@@ -105,8 +109,14 @@ struct InputRecords: Sendable {
         }
     }
 
-    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
-        String(decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes, as: UTF8.self)
+    /// A name that is not UTF-8 is refused: repaired, it would be that of another folder.
+    private static func text(_ bytes: ArraySlice<UInt8>) throws(Failure) -> String {
+        let line = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
+        guard let text = String(validating: line, as: UTF8.self) else {
+            let shown = String(decoding: line.prefix(80), as: UTF8.self)
+            throw Failure(.badInput, "a record on standard input is not UTF-8: \(shown)")
+        }
+        return text
     }
 
     private static func read() throws -> [UInt8] {

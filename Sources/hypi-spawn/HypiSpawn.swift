@@ -32,7 +32,7 @@ struct HypiSpawn: ToolCommand {
             let folder = WorkingFolder.current(environment)
             let perFolder = try timeout.timeLimit(environment, usual: .seconds(60))
             let link = try RegistryLink(endpoint, environment)
-            let order = agent.order(Self.trailingArguments, guards, from: folder)
+            let order = try agent.order(Self.trailingArguments, guards, from: folder)
             let folders = FolderSource(dir.isEmpty ? ["."] : dir, isNulSeparated: input.null, from: folder)
             let batch = Batch(folders, order, jobs: start.jobs, limit: perFolder)
             do {

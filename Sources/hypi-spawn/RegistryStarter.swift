@@ -25,10 +25,10 @@ struct RegistryStarter: Starter {
 
     func start(in folder: String, _ order: SpawnOrder) async throws -> JSON {
         let before = try await arrivals.nodes()
-        if order.isOnlyIfAbsent, let node = Self.agent(in: Self.path(of: order, in: folder), before) {
+        if order.isOnlyIfAbsent, let node = Self.agent(in: try Self.path(of: order, in: folder), before) {
             return try await finish(node, order, isExisting: true)
         }
-        let answer = try await client.request("spawn_agent", Self.params(order, folder))
+        let answer = try await client.request("spawn_agent", try Self.params(order, folder))
         guard let path = answer["path"]?.string else {
             throw RegistryClient.ProtocolFault(reason: "spawn_agent did not answer a path")
         }
@@ -64,9 +64,9 @@ struct RegistryStarter: Starter {
         return node.json
     }
 
-    private static func path(of order: SpawnOrder, in folder: String) -> String {
+    private static func path(of order: SpawnOrder, in folder: String) throws(Failure) -> String {
         guard let name = order.newFolder else { return folder }
-        return WorkingFolder(path: folder, home: nil).absolute(name)
+        return try WorkingFolder(path: folder, home: nil).absolute(name)
     }
 
     /// An agent that works in a folder; the registry has real paths, the person may have typed a link on this machine.
@@ -75,14 +75,14 @@ struct RegistryStarter: Starter {
         return nodes.first { $0.status == .active && ($0.cwd == folder || $0.cwd == real) }
     }
 
-    private static func params(_ order: SpawnOrder, _ folder: String) -> JSONObject {
+    private static func params(_ order: SpawnOrder, _ folder: String) throws(Failure) -> JSONObject {
         var params: JSONObject = ["path": .string(folder)]
         params["new_folder"] = order.newFolder.map(JSON.string)
         params["name"] = order.name.map(JSON.string)
         params["key"] = order.key.map(JSON.string)
         if order.isOnlyIfAbsent, order.key == nil {
             // Two that ask at once, or right after the hypivisor was restarted, get one agent.
-            params["key"] = .string("folder:" + path(of: order, in: folder))
+            params["key"] = .string("folder:" + (try path(of: order, in: folder)))
         }
         params["resume"] = order.sessionFile.map(JSON.string)
         if !order.guards.isEmpty {

@@ -5,7 +5,7 @@ extension HypivisorCommand {
     static let settings = Settings([
         .init("token-file", "HYPI_TOKEN", "HYPI_TOKEN_FILE"), .init("root"), .init("node-ttl"), .init("heartbeat"),
         .init("allow-origin"), .init("allow-host"), .init("max-connections"), .init("max-agents"), .init("no-spawn"),
-        .init("spawn-command"), .init("log-level"), .init("log-format"),
+        .init("spawn-command"), .init("env"), .init("clean-env"), .init("log-level"), .init("log-format"),
     ])
 
     static let manual = Manual(
@@ -20,6 +20,7 @@ extension HypivisorCommand {
         sections: [
             .init("Access", ["token-file", "no-auth", "allow-origin", "allow-host"]),
             .init("TLS", ["tls-cert", "tls-key", "tls-self-signed"]),
+            .init("Agents", ["env", "clean-env"]),
             .init("Limits", ["max-connections", "max-agents", "heartbeat", "node-ttl"]), .log,
         ],
         examples: [
@@ -34,7 +35,9 @@ extension HypivisorCommand {
         environment: [
             .token, .tokenVariable,
             .init(
-                "HYPI_PI, HYPI_HOOK", "Are passed on to the agents that it starts, as the rest of its environment is."),
+                "HYPI_PI, HYPI_HOOK",
+                "Are passed on to the agents that it starts, as all of its environment is but for the token and what "
+                    + "systemd tells hypivisor alone. See --env and --clean-env."),
             .init("NOTIFY_SOCKET", "Where systemd is told that it is ready."), .folders,
         ],
         files: [

@@ -23,7 +23,7 @@ struct HypivisorCommand: ToolCommand {
         try await ToolRun.run("hypivisor", descriptors: descriptors) {
             let environment = Environment.taken()
             guard !options.systemdUnit else {
-                try StandardOutput.write(HypivisorOptions.unit())
+                try StandardOutput.write(HypivisorOptions.unit(environment))
                 return .success
             }
             let logger = options.logger()

@@ -59,6 +59,14 @@ struct HypivisorOptions: ParsableArguments {
     @Option(help: .hidden)
     var spawnTimeout: TimeSpan?
 
+    @Option(
+        help: ArgumentHelp(
+            "A variable for agents, also with --clean-env; repeatable.", valueName: "name[=value]"))
+    var env: [String] = []
+
+    @Flag(help: "Pass agents only the usual variables and those of --env.")
+    var cleanEnv = false
+
     @Flag(help: "Print roster events, a JSON object a line.")
     var printEvents = false
 
@@ -83,6 +91,13 @@ struct HypivisorOptions: ParsableArguments {
         }
         guard maxConnections > 0 else { throw ValidationError("--max-connections must be positive") }
         guard maxAgents >= 0 else { throw ValidationError("--max-agents must not be negative") }
+        for word in env {
+            let name = word.prefix { $0 != "=" }
+            guard !name.isEmpty else { throw ValidationError("--env needs NAME or NAME=VALUE, not '\(word)'") }
+            guard !["HYPI_TOKEN", "HYPI_TOKEN_FILE"].contains(name) else {
+                throw ValidationError("--env cannot set \(name): agents get the token of this hypivisor")
+            }
+        }
     }
 
     /// The logger of the program.
@@ -135,6 +150,11 @@ struct HypivisorOptions: ParsableArguments {
             command: SpawnCommand.find(spawnCommand, path: environment["PATH"]), environment: environment.all)
         spawning.isEnabled = !noSpawn
         spawning.agentLimit = maxAgents
+        spawning.passing.isClean = cleanEnv
+        spawning.passing.additions = env.map { word in
+            let name = word.prefix { $0 != "=" }
+            return (String(name), name.count < word.count ? String(word.dropFirst(name.count + 1)) : nil)
+        }
         if let spawnTimeout { spawning.startTime = spawnTimeout.duration }
         if let token {
             let file = try source.file().map(SpawnCommand.absolute)
@@ -144,8 +164,12 @@ struct HypivisorOptions: ParsableArguments {
     }
 
     /// The unit for the options this process was given.
-    static func unit() -> String {
+    ///
+    /// A service manager's `PATH` is short, and it has not read the person's profile.
+    static func unit(_ environment: Environment) -> String {
         let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--systemd-unit" }
-        return Systemd.unit(executable: SpawnCommand.ownExecutable() ?? "hypivisor", arguments: Array(arguments))
+        return Systemd.unit(
+            executable: SpawnCommand.ownExecutable() ?? "hypivisor", arguments: Array(arguments),
+            variables: ["PATH", "HYPI_PI"].compactMap { name in environment[name].map { (name, $0) } })
     }
 }

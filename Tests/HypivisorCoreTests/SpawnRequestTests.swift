@@ -73,19 +73,34 @@ struct SpawnRequestTests {
         #expect(agent.existing.json["guards"] == nil)
     }
 
-    @Test("An agent's environment has what people and providers need, and nothing else of ours")
+    private static let ours = [
+        "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
+        "HYPI_TOKEN": "secret", "HYPI_TOKEN_FILE": "/old", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2",
+        "https_proxy": "p", "JAVA_HOME": "/j", "NOTIFY_SOCKET": "/n", "LISTEN_FDS": "1", "HYPIVISOR_WS": "ws://x?token=t",
+        "DBUS_SESSION_BUS_ADDRESS": "unix:path=/x", "OLDPWD": "/", "PWD": "/here",
+    ]
+
+    @Test("An agent gets all of our environment but our secrets and what is about our own start")
     func environment() {
-        let ours = [
-            "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
-            "HYPI_TOKEN": "secret", "HYPI_TOKEN_FILE": "/old", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2",
-            "https_proxy": "p", "LD_PRELOAD": "x", "NOTIFY_SOCKET": "/n", "HYPIVISOR_WS": "ws://x?token=t",
-            "DATABASE_PASSWORD": "p", "OLDPWD": "/",
-        ]
-        let variables = SpawnEnvironment.variables(from: ours, token: ["HYPI_TOKEN_FILE": "/t"])
+        let variables = SpawnEnvironment().variables(from: Self.ours, token: ["HYPI_TOKEN_FILE": "/t"])
         #expect(
             variables == [
                 "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
                 "HYPI_TOKEN_FILE": "/t", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2", "https_proxy": "p",
+                "JAVA_HOME": "/j", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/x",
+            ])
+        #expect(SpawnEnvironment().variables(from: ["HYPIVISOR_WS": "ws://x"], token: [:]) == ["HYPIVISOR_WS": "ws://x"])
+    }
+
+    @Test("A clean environment has what people and providers need, and what was named")
+    func cleanEnvironment() {
+        var passing = SpawnEnvironment()
+        passing.isClean = true
+        passing.additions = [("JAVA_HOME", nil), ("NEW", "v"), ("ABSENT", nil), ("LC_ALL", "")]
+        #expect(
+            passing.variables(from: Self.ours, token: [:]) == [
+                "PATH": "/bin", "HOME": "/h", "LC_ALL": "", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
+                "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2", "https_proxy": "p", "JAVA_HOME": "/j", "NEW": "v",
             ])
     }
 }

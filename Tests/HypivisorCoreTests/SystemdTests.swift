@@ -7,7 +7,13 @@ import Testing
 struct SystemdTests {
     @Test("The unit starts us with the given options, each as one word, and kills nobody but us")
     func unit() {
-        let unit = Systemd.unit(executable: "/opt/bin/hypivisor", arguments: ["--root", "/a b", "100%", "$x", "q\"q"])
+        let unit = Systemd.unit(
+            executable: "/opt/bin/hypivisor", arguments: ["--root", "/a b", "100%", "$x", "q\"q"],
+            variables: [("PATH", "/a:/usr/bin"), ("HYPI_PI", "my pi --x=50% $HOME \\")])
+        #expect(unit.contains("\nEnvironment=PATH=/a:/usr/bin\nEnvironment=\"HYPI_PI=my pi --x=50%% $HOME \\\\\"\n"))
+        // Agents would inherit it.
+        let inherited = ["UMask", "NoNewPrivileges", "Lock", "Restrict", "SystemCall", "Limit", "Protect", "Private"]
+        #expect(!inherited.contains { unit.contains("\n\($0)") })
         #expect(unit.contains("\nExecStart=/opt/bin/hypivisor --root \"/a b\" 100%% \"$$x\" \"q\\\"q\"\n"))
         #expect(unit.contains("\nKillMode=process\n"))
         #expect(unit.contains("\nRestart=always\n"))

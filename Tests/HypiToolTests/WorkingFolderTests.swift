@@ -6,14 +6,17 @@ import Testing
 /// What relative folders mean where the working folder is gone.
 @Suite("Working folder")
 struct WorkingFolderTests {
-    @Test("Without a working folder a relative path is an error and never below /", arguments: [".", "sub", "../x", "./"])
+    @Test(
+        "Without a working folder a relative path is an error and never below /", arguments: [".", "sub", "../x", "./"])
     func gone(_ text: String) throws {
         let gone = WorkingFolder(path: "", home: "/home/ann")
         #expect(throws: Failure.self) { try gone.absolute(text) }
         #expect(gone.existing(text) == nil)
         #expect(try gone.absolute("/srv/../x") == "/x")
         #expect(try gone.absolute("~/a") == "/home/ann/a")
-        let nodes = [Node(id: "root-1", machine: "m", cwd: "/", port: 1), Node(id: "s-1", machine: "m", cwd: "/x", port: 2)]
+        let nodes = [
+            Node(id: "root-1", machine: "m", cwd: "/", port: 1), Node(id: "s-1", machine: "m", cwd: "/x", port: 2),
+        ]
         #expect(throws: TargetWord.Fault.unknown(text)) { try TargetWord(text).resolve(in: nodes, from: gone) }
     }
 

@@ -76,7 +76,8 @@ struct SpawnRequestTests {
     private static let ours = [
         "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
         "HYPI_TOKEN": "secret", "HYPI_TOKEN_FILE": "/old", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2",
-        "https_proxy": "p", "JAVA_HOME": "/j", "NOTIFY_SOCKET": "/n", "LISTEN_FDS": "1", "HYPIVISOR_WS": "ws://x?token=t",
+        "https_proxy": "p", "JAVA_HOME": "/j", "NOTIFY_SOCKET": "/n", "LISTEN_FDS": "1",
+        "HYPIVISOR_WS": "ws://x?token=t",
         "DBUS_SESSION_BUS_ADDRESS": "unix:path=/x", "OLDPWD": "/", "PWD": "/here",
     ]
 
@@ -89,7 +90,8 @@ struct SpawnRequestTests {
                 "HYPI_TOKEN_FILE": "/t", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2", "https_proxy": "p",
                 "JAVA_HOME": "/j", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/x",
             ])
-        #expect(SpawnEnvironment().variables(from: ["HYPIVISOR_WS": "ws://x"], token: [:]) == ["HYPIVISOR_WS": "ws://x"])
+        #expect(
+            SpawnEnvironment().variables(from: ["HYPIVISOR_WS": "ws://x"], token: [:]) == ["HYPIVISOR_WS": "ws://x"])
     }
 
     @Test("A clean environment has what people and providers need, and what was named")

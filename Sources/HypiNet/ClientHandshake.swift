@@ -43,7 +43,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
     ) throws {
         let codec = Codec(
             valve: HeadValve(), encoder: HTTPRequestEncoder(),
-            decoder: ByteToMessageHandler(HTTPResponseDecoder()))
+            decoder: ByteToMessageHandler(HTTPResponseDecoder(informationalResponseStrategy: .forward)))
         let handshake = ClientHandshake(
             url: url, options: options, deadline: deadline, opened: opened, makeEndpoint: makeEndpoint, codec: codec)
         try channel.pipeline.syncOperations.addHandlers([codec.valve, codec.encoder, codec.decoder, handshake])
@@ -85,7 +85,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         case .refused(let status, let words):
             switch unwrapInboundIn(data) {
             case .head: break
-            case .body(let bytes): collect(bytes, status, words)
+            case .body(let bytes): collect(bytes, status, words, context)
             case .end: finishRefusal(context)
             }
         case .switching, .done: break
@@ -128,12 +128,14 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receive(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
         guard head.status == .switchingProtocols else {
-            codec.valve.rest = .passed
+            // An informational answer comes before the real one; all heads together have one limit.
+            if (100..<200).contains(head.status.code) { return codec.valve.expect(.head) }
             state = .refused(status: Int(head.status.code), words: "")
-            return
+            return codec.valve.expect(.body)
         }
         guard isAgreement(head), agreesOnExtensions(head) else { return fail(.notWebSocket(url), context) }
         state = .switching
+        codec.valve.expect(.frames)
         // The codec goes first: it would choke on the frames that an endpoint may send as soon as it is made.
         let pipeline = context.pipeline.syncOperations
         _ = pipeline.removeHandler(codec.encoder)
@@ -160,10 +162,12 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
         return deflate != nil
     }
 
-    private func collect(_ bytes: ByteBuffer, _ status: Int, _ words: String) {
-        guard words.utf8.count < Self.wordBytes else { return }
+    private func collect(_ bytes: ByteBuffer, _ status: Int, _ words: String, _ context: ChannelHandlerContext) {
         let text = String(decoding: bytes.readableBytesView.prefix(Self.wordBytes), as: UTF8.self)
-        state = .refused(status: status, words: words + text.withoutControlCharacters)
+        let words = words + text.withoutControlCharacters
+        state = .refused(status: status, words: words)
+        // Nobody reads more of it.
+        if words.utf8.count >= Self.wordBytes { finishRefusal(context) }
     }
 
     private func finishRefusal(_ context: ChannelHandlerContext) {
@@ -195,7 +199,7 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler {
     private func fail(_ error: ConnectError, _ context: ChannelHandlerContext) {
         if case .done = state { return }
         state = .done
-        codec.valve.rest = .dropped
+        codec.valve.expect(.dropped)
         timer?.cancel()
         opened.fail(error)
         context.close(promise: nil)

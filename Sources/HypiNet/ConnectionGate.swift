@@ -11,14 +11,30 @@ import NIOHTTP1
 
 /// What every connection of one server goes through: the count, the policy, the routes.
 final class ConnectionGate: Sendable {
+    /// What becomes of a request for a WebSocket.
+    enum Judgement {
+        case enters
+        case refused(Refusal)
+        /// The answer, `nil` being the upgrade, is given after ``refusalDelay``.
+        case delayed(Refusal?)
+    }
+
+    private struct Connections: Sendable {
+        /// Those that are not through the handshake.
+        var pending: PendingConnections<any Channel>
+        /// Those that are.
+        var open: [ObjectIdentifier: any Channel] = [:]
+    }
+
     let policy: HandshakePolicy
     let handshakeTimeout: TimeAmount
+    let refusalDelay: TimeAmount
     let route: @Sendable (HandshakeRequest) -> WebSocketServer.Route
-    let refusals = RefusalLog()
+    private let refusals = RefusalLog()
     private let limit: Int
     private let certificate: TLSCertificate?
     /// A lock, because connections come and go on every loop.
-    private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
+    private let connections: NIOLockedValueBox<Connections>
 
     init(
         _ configuration: WebSocketServer.Configuration,
@@ -28,7 +44,41 @@ final class ConnectionGate: Sendable {
         certificate = configuration.certificate
         policy = configuration.policy
         handshakeTimeout = configuration.handshakeTimeout
+        refusalDelay = configuration.refusalDelay
         self.route = route
+        let pending = PendingConnections<any Channel>(
+            limit: DescriptorRoom.share(upTo: Limits.pendingConnections), limitPerNetwork: Limits.pendingPerAddress)
+        connections = NIOLockedValueBox(Connections(pending: pending))
+    }
+
+    /// Decides about one request, and counts it where it is a wrong attempt.
+    ///
+    /// From an address with too many of those, the answer to another one comes late, and only so many answers are on
+    /// their way at the same time. A token that could be guessed at that pace gets no better treatment than a wrong one,
+    /// or the quick answer would be the guesser's; a long one is let in at once, so that a guesser delays nobody else.
+    func judge(_ request: HandshakeRequest, at now: NIODeadline) -> Judgement {
+        let refusal = policy.refusal(of: request)
+        let isAttempt = refusal?.isAttempt ?? (policy.token?.isShort == true)
+        let address = request.peerAddress
+        guard isAttempt, refusals.isThrottled(address, at: now) else {
+            if let refusal, refusal.isAttempt { refusals.record(address, at: now) }
+            return refusal.map { .refused($0) } ?? .enters
+        }
+        guard refusals.delay(address, until: now + refusalDelay, at: now) else { return .refused(.tooManyAttempts) }
+        return .delayed(refusal == nil ? nil : .tooManyAttempts)
+    }
+
+    /// Counts a connection among those that are through the handshake.
+    ///
+    /// - Returns: Whether there is room for it.
+    func promote(_ channel: any Channel) -> Bool {
+        let key = ObjectIdentifier(channel)
+        return connections.withLockedValue { connections in
+            // One that had to go meanwhile is on its way down, and no longer counted.
+            guard connections.open.count < limit, connections.pending.remove(key) else { return false }
+            connections.open[key] = channel
+            return true
+        }
     }
 
     /// Sets up the pipeline of a new connection, on its loop.
@@ -40,15 +90,19 @@ final class ConnectionGate: Sendable {
         ) { $0 }
         if let descriptor, DescriptorRoom.isReserved(descriptor) { throw IOError(errnoCode: EMFILE, reason: "accept") }
         let key = ObjectIdentifier(channel)
-        let isFull = channels.withLockedValue { channels in
-            channels[key] = channel
-            return channels.count > limit
+        let network = RefusalLog.network(HandshakeRequest.address(channel.remoteAddress))
+        let oldest = connections.withLockedValue { $0.pending.add(channel, key: key, network: network) }
+        oldest?.close(promise: nil)
+        channel.closeFuture.whenComplete { [connections] _ in
+            connections.withLockedValue { connections in
+                connections.pending.remove(key)
+                connections.open[key] = nil
+            }
         }
-        channel.closeFuture.whenComplete { [channels] _ in channels.withLockedValue { $0[key] = nil } }
         if let certificate { try channel.pipeline.syncOperations.addHandler(certificate.handler()) }
         let codec = HandshakeHandler.Codec(
             valve: HeadValve(), decoder: ByteToMessageHandler(HTTPRequestDecoder()), encoder: HTTPResponseEncoder())
-        let handshake = HandshakeHandler(gate: self, isFull: isFull, codec: codec)
+        let handshake = HandshakeHandler(gate: self, codec: codec)
         try channel.pipeline.syncOperations.addHandlers([codec.valve, codec.decoder, codec.encoder, handshake])
     }
 }
@@ -56,7 +110,7 @@ final class ConnectionGate: Sendable {
 extension ConnectionGate {
     /// Asks every open connection to close, and ends those that have not by the deadline.
     func closeAll(_ closure: Closure, within limit: TimeAmount, on eventLoop: any EventLoop) async {
-        let open = channels.withLockedValue { Array($0.values) }
+        let open = connections.withLockedValue { $0.pending.all + Array($0.open.values) }
         for channel in open {
             channel.eventLoop.execute { channel.pipeline.fireUserInboundEventTriggered(ServerStop(closure: closure)) }
         }

@@ -33,6 +33,12 @@ public enum DescriptorRoom {
         return UInt64(descriptor) + UInt64(reserve) >= UInt64(limit.rlim_cur)
     }
 
+    /// A number of descriptors, or an eighth of those that the limit allows where that is less.
+    static func share(upTo most: Int) -> Int {
+        guard let limit = limit() else { return most }
+        return max(1, Int(clamping: min(UInt64(most), UInt64(limit.rlim_cur) / 8)))
+    }
+
     /// Raises the soft limit to the hard one, for a relay needs two for each viewer; where that is refused the old one stays.
     public static func raiseLimit() {
         guard var limit = limit() else { return }

@@ -20,6 +20,8 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private enum State {
         case waiting
+        /// The head is here; what becomes of it is decided after a delay.
+        case delayed(HTTPRequestHead)
         /// The answer is 101, and the pipeline is being rebuilt.
         case switching
         case answered
@@ -36,14 +38,13 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     private static let extensions = "sec-websocket-extensions"
 
     private let gate: ConnectionGate
-    private let isFull: Bool
     private let codec: Codec
     private var state = State.waiting
     private var deadline: Scheduled<Void>?
+    private var delay: Scheduled<Void>?
 
-    init(gate: ConnectionGate, isFull: Bool, codec: Codec) {
+    init(gate: ConnectionGate, codec: Codec) {
         self.gate = gate
-        self.isFull = isFull
         self.codec = codec
     }
 
@@ -52,11 +53,11 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        deadline?.cancel()
+        cancelTimers()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        deadline?.cancel()
+        cancelTimers()
         context.fireChannelInactive()
     }
 
@@ -66,16 +67,23 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard case .waiting = state, error is HTTPParserError || error is HeadValve.Fault else {
-            return context.close(promise: nil)
+        guard error is HTTPParserError || error is HeadValve.Fault else { return context.close(promise: nil) }
+        switch state {
+        case .waiting: answer(.badRequest, to: .GET, context)
+        case .delayed(let head): answer(.badRequest, to: head.method, context)
+        case .switching, .answered: context.close(promise: nil)
         }
-        answer(.badRequest, to: .GET, context)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         // While we switch, no WebSocket is there to say goodbye either.
         if event is ServerStop { return context.close(promise: nil) }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    private func cancelTimers() {
+        deadline?.cancel()
+        delay?.cancel()
     }
 
     private func closeAfter(_ time: TimeAmount, _ context: ChannelHandlerContext) {
@@ -85,30 +93,47 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let request = HandshakeRequest(head: head, remote: context.remoteAddress, local: context.localAddress)
-        guard !isFull else { return answer(.full, to: head.method, context) }
         switch gate.route(request) {
         case .notFound: answer(.notFound, to: head.method, context)
         case .answer(let status, let body): answer(status: status, body: body, to: head.method, context)
         case .webSocket(let subprotocol, let options, let makeEndpoint):
-            if let refusal = refusal(of: request, head) { return answer(refusal, to: head.method, context) }
-            var acceptance = Acceptance(subprotocol: subprotocol, options: options, makeEndpoint: makeEndpoint)
-            if options.compresses {
-                guard let offers = ExtensionList(head.headers[Self.extensions]) else {
-                    return answer(.badRequest, to: head.method, context)
-                }
-                acceptance.deflate = DeflateAgreement.answer(to: offers)
+            guard codec.valve.isHeadThrough, head.isUnambiguous else {
+                return answer(.badRequest, to: head.method, context)
             }
-            upgrade(head, request, acceptance, context)
+            let acceptance = Acceptance(subprotocol: subprotocol, options: options, makeEndpoint: makeEndpoint)
+            switch gate.judge(request, at: .now()) {
+            case .enters: enter(head, request, acceptance, context)
+            case .refused(let refusal): answer(refusal, to: head.method, context)
+            case .delayed(let refusal):
+                state = .delayed(head)
+                codec.valve.expect(.undecided)
+                delay = context.eventLoop.assumeIsolated().scheduleTask(in: gate.refusalDelay) {
+                    if let refusal { return self.answer(refusal, to: head.method, context) }
+                    self.enter(head, request, acceptance, context)
+                }
+            }
         }
     }
 
-    private func refusal(of request: HandshakeRequest, _ head: HTTPRequestHead) -> Refusal? {
-        guard codec.valve.isHeadThrough, head.isUnambiguous else { return .badRequest }
-        let isThrottled = gate.refusals.isThrottled(request.peerAddress, at: .now())
-        if let refusal = gate.policy.refusal(of: request, isThrottled: isThrottled) {
-            if refusal.isAttempt { gate.refusals.record(request.peerAddress, at: .now()) }
-            return refusal
+    /// Upgrades a request that the policy lets in, if it is a proper one and there is room.
+    private func enter(
+        _ head: HTTPRequestHead, _ request: HandshakeRequest, _ acceptance: Acceptance,
+        _ context: ChannelHandlerContext
+    ) {
+        if let refusal = mistake(in: head, request) { return answer(refusal, to: head.method, context) }
+        var acceptance = acceptance
+        if acceptance.options.compresses {
+            guard let offers = ExtensionList(head.headers[Self.extensions]) else {
+                return answer(.badRequest, to: head.method, context)
+            }
+            acceptance.deflate = DeflateAgreement.answer(to: offers)
         }
+        guard gate.promote(context.channel) else { return answer(.full, to: head.method, context) }
+        upgrade(head, request, acceptance, context)
+    }
+
+    /// What RFC 6455 section 4.2.1 asks for and the request lacks.
+    private func mistake(in head: HTTPRequestHead, _ request: HandshakeRequest) -> Refusal? {
         guard request.isUpgrade else { return .upgradeRequired }
         guard head.method == .GET, head.hasWebSocketKey else { return .badRequest }
         return head.headers["sec-websocket-version"] == ["13"] ? nil : .upgradeRequired
@@ -120,6 +145,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ head: HTTPRequestHead, _ request: HandshakeRequest, _ acceptance: Acceptance,
         _ context: ChannelHandlerContext
     ) {
+        codec.valve.expect(.undecided)
         var extra = HTTPHeaders()
         if let subprotocol = acceptance.subprotocol { extra.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
         if let field = acceptance.deflate?.field { extra.add(name: "Sec-WebSocket-Extensions", value: field) }
@@ -142,6 +168,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ context: ChannelHandlerContext
     ) {
         state = .switching
+        codec.valve.expect(.frames)
         let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -182,7 +209,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func answer(status: Int, body: String, to method: HTTPMethod, _ context: ChannelHandlerContext) {
         state = .answered
-        codec.valve.rest = .dropped
+        codec.valve.expect(.dropped)
         let text = ByteBuffer(string: body + "\n")
         var headers: HTTPHeaders = [
             "Content-Type": "text/plain; charset=utf-8", "Content-Length": String(text.readableBytes),

@@ -8,33 +8,31 @@ import HypiWire
 public struct HandshakePolicy: Sendable {
     /// The token everybody must show; `nil` under `--no-auth`.
     public var token: Token?
-    /// Origins that may connect beside the server's own, as `scheme://host[:port]`.
-    public var allowedOrigins: Set<String>
+    /// Origins that may connect beside the server's own.
+    public var allowedOrigins: Set<Origin>
     /// Names of this server beside loopback, the bound address and the machine's name.
     public var allowedHosts: Set<String>
+    /// Whether this server serves pages, which may then connect to it without a token under `--no-auth`.
+    public var servesPages: Bool
     /// The machine's name.
     public var machine: String
 
     /// A policy.
     public init(
-        token: Token?, allowedOrigins: Set<String> = [], allowedHosts: Set<String> = [], machine: String
+        token: Token?, allowedOrigins: Set<Origin> = [], allowedHosts: Set<String> = [], servesPages: Bool = false,
+        machine: String
     ) {
         self.token = token
-        self.allowedOrigins = Set(allowedOrigins.map { $0.lowercased() })
+        self.servesPages = servesPages
+        self.allowedOrigins = allowedOrigins
         self.allowedHosts = Set(allowedHosts.map { $0.lowercased() })
         self.machine = machine
     }
 
     /// Decides about one request; `nil` lets it in.
     ///
-    /// - Parameters:
-    ///   - request: The request.
-    ///   - isThrottled: Whether the peer's address has used up its wrong attempts; a right token is let in even then, so
-    ///     that nobody can lock the owner out.
     /// - Returns: What to answer instead of the upgrade.
-    public func refusal(of request: HandshakeRequest, isThrottled: Bool) -> Refusal? {
-        let mayEnter = (token == nil || hasToken(request)) && originRefusal(of: request) == nil
-        if isThrottled && !mayEnter { return .tooManyAttempts }
+    public func refusal(of request: HandshakeRequest) -> Refusal? {
         if token == nil, !namesThisServer(request) { return .hostNotAllowed }
         if let refusal = originRefusal(of: request) { return refusal }
         guard let token else { return nil }
@@ -42,14 +40,11 @@ public struct HandshakePolicy: Sendable {
         return token.matches(shown) ? nil : .tokenWrong
     }
 
-    private func hasToken(_ request: HandshakeRequest) -> Bool {
-        guard let token, let shown = request.shownToken else { return false }
-        return token.matches(shown)
-    }
-
     private func originRefusal(of request: HandshakeRequest) -> Refusal? {
         guard let origin = request.origin?.lowercased() else { return nil }
-        if allowedOrigins.contains(origin) { return nil }
+        if allowedOrigins.contains(where: { $0.description == origin }) { return nil }
+        // A page of this server's own can only exist where it serves one; the token shows that a page belongs to the owner.
+        guard servesPages || token != nil else { return .originNotAllowed }
         guard let host = request.host?.lowercased(), origin == "http://\(host)" || origin == "https://\(host)" else {
             return .originNotAllowed
         }

@@ -59,7 +59,7 @@ public struct HandshakeRequest: Sendable {
     }
 
     /// An address as a person writes it: an IPv4 peer of a socket for both families is not `::ffff:192.0.2.1`.
-    private static func address(_ address: SocketAddress?) -> String {
+    static func address(_ address: SocketAddress?) -> String {
         let text = address?.ipAddress ?? ""
         let mapped = "::ffff:"
         return text.hasPrefix(mapped) && text.contains(".") ? String(text.dropFirst(mapped.count)) : text

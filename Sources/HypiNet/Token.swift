@@ -1,3 +1,5 @@
+import HypiWire
+
 /// The secret that opens every socket of one person's Hyper-Pi (specs/protocol.md, section 4).
 ///
 /// It is never printed: its description hides it, so that it cannot slip into a log.
@@ -28,6 +30,16 @@ public struct Token: Sendable, CustomStringConvertible, CustomDebugStringConvert
     /// The secret itself, for the header field and the token file.
     public var secret: String {
         String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Whether it is shorter than ``Limits/tokenCharacters``: what a person has thought of can be guessed.
+    public var isShort: Bool {
+        secret.count < Limits.tokenCharacters
+    }
+
+    /// What to tell the owner of a short one; `nil` of any other.
+    public var warning: String? {
+        isShort ? "the token has fewer than \(Limits.tokenCharacters) characters and can be guessed" : nil
     }
 
     /// Whether a peer's text is this token; takes the same time wherever the two differ.

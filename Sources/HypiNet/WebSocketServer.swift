@@ -30,12 +30,14 @@ public final class WebSocketServer: Sendable {
         public var port: Int
         /// Who may open a connection.
         public var policy: HandshakePolicy
-        /// Connections at once; beyond it the answer is 503.
+        /// Connections through the handshake at once; beyond it the answer is 503.
         public var connectionLimit: Int
         /// What `wss://` is served with; `nil`: `ws://`.
         public var certificate: TLSCertificate?
         /// Time from accepting a connection to the end of its handshake; beyond it the connection is closed.
         public var handshakeTimeout: TimeAmount
+        /// How late the answer to an attempt comes, from an address that has made too many wrong ones.
+        public var refusalDelay = TimeAmount.seconds(Limits.refusalDelaySeconds)
         /// Told why connections cannot be accepted, at most once a minute; called on the listening channel's loop.
         public var onAcceptFault: (@Sendable (String) -> Void)?
 
@@ -62,6 +64,8 @@ public final class WebSocketServer: Sendable {
         case refused(host: String, port: Int, reason: String)
         /// A name or address beyond this machine needs a token.
         case openWithoutToken(host: String)
+        /// A name or address beyond this machine needs a token that cannot be guessed: ``Token/isShort``.
+        case shortToken(host: String)
     }
 
     private let channel: any Channel
@@ -89,9 +93,7 @@ public final class WebSocketServer: Sendable {
         route: @escaping @Sendable (HandshakeRequest) -> Route
     ) async throws(BindError) -> WebSocketServer {
         let (host, port) = (configuration.host, configuration.port)
-        guard configuration.policy.token != nil || WebSocketURL.isLoopback(host) else {
-            throw .openWithoutToken(host: host)
-        }
+        if !WebSocketURL.isLoopback(host), let error = exposure(configuration) { throw error }
         let gate = ConnectionGate(configuration, route: route)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
@@ -109,11 +111,11 @@ public final class WebSocketServer: Sendable {
                 }.get()
             }
             let server = WebSocketServer(channel: channel, port: channel.localAddress?.port ?? port, gate: gate)
-            // What a name means is the resolver's word; without a token only the address itself counts.
+            // The resolver decides what a name means; only the address itself shows who can connect.
             let address = channel.localAddress?.ipAddress ?? ""
-            guard configuration.policy.token != nil || WebSocketURL.isLoopback(address) else {
+            if !WebSocketURL.isLoopback(address), let error = exposure(configuration) {
                 await server.stopAccepting()
-                throw BindError.openWithoutToken(host: host)
+                throw error
             }
             return server
         } catch let error as BindError {
@@ -123,6 +125,12 @@ public final class WebSocketServer: Sendable {
         } catch {
             throw .refused(host: host, port: port, reason: TransportFault.reason(error))
         }
+    }
+
+    /// Why others than this machine's programs must not be able to connect.
+    private static func exposure(_ configuration: Configuration) -> BindError? {
+        guard let token = configuration.policy.token else { return .openWithoutToken(host: configuration.host) }
+        return token.isShort ? .shortToken(host: configuration.host) : nil
     }
 
     /// Stops accepting; connections that are open stay.

@@ -151,6 +151,11 @@ extension Failure {
         case .openWithoutToken(let host):
             self.init(
                 .configuration, "will not listen on \(host) without a token", hint: "--no-auth works on loopback only")
+        case .shortToken(let host):
+            self.init(
+                .configuration,
+                "will not listen on \(host) with a token of fewer than \(Limits.tokenCharacters) characters",
+                hint: "'openssl rand -hex 32' makes a good one")
         }
     }
 }

@@ -34,4 +34,16 @@ extension Option {
             return value
         }
     }
+
+    /// An option with such values that may be given more than once.
+    ///
+    /// - Parameters:
+    ///   - wrappedValue: The values it has where it is not given.
+    ///   - help: What it does.
+    public init<T: OptionValue>(wrappedValue: [T], help: ArgumentHelp? = nil) where Value == [T] {
+        self.init(wrappedValue: wrappedValue, name: .long, help: help) { (text: String) throws -> T in
+            guard let value = T(argument: text) else { throw OptionFault(form: T.form) }
+            return value
+        }
+    }
 }

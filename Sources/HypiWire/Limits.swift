@@ -15,8 +15,11 @@ public enum Limits {
     public static let serverMessageBytes = 128 << 20
     /// The longest payload of a control frame, in bytes (RFC 6455 section 5.5).
     public static let controlPayloadBytes = 125
-    /// Bytes of request line and header fields before the upgrade; beyond it the answer is 400 and the end.
+    /// Bytes of request line and header fields before the upgrade, and bytes that a peer may send after them before it has
+    /// our answer; beyond either the answer is 400 and the end.
     public static let requestHeadBytes = 16 << 10
+    /// Bytes of the body of a server's refusal; beyond it a client hangs up, since it shows one line.
+    public static let refusalBodyBytes = 16 << 10
     /// The shortest message that is compressed, in bytes (RFC 7692); shorter ones gain nothing.
     public static let deflatedFrameBytes = 32
     /// The shortest message for one viewer alone that is compressed, in bytes: each takes a stream of its own.
@@ -31,12 +34,26 @@ public enum Limits {
     public static let outboxBytes = 8 << 20
     /// Bytes that a tool has been sent and has not read yet; beyond it the tool's connection stops reading.
     public static let streamBytes = 8 << 20
-    /// Refused attempts a minute from one address; further wrong ones get 429, a right token is never limited.
+    /// Refused attempts a minute from one address; beyond it the answers to further wrong ones are delayed.
     public static let refusalsPerMinute = 20
+    /// The delay of the answer to an attempt from such an address.
+    public static let refusalDelaySeconds: Int64 = 2
+    /// Attempts from one address whose answers are delayed at the same time; beyond it an attempt is refused unread.
+    public static let delayedRefusals = 8
     /// Addresses whose refusals are remembered; beyond it the oldest is forgotten.
     public static let refusalAddresses = 4096
-    /// Connections of one server, unless `--max-connections` says otherwise; beyond it the answer is 503.
+    /// The shortest token, in characters, that is hopeless to guess however fast; a server that listens beyond loopback
+    /// takes no shorter one.
+    public static let tokenCharacters = 32
+    /// Connections of one server that are through the handshake, unless `--max-connections` says otherwise; beyond it the
+    /// answer is 503.
     public static let connections = 20_000
+    /// Connections of one server that are not through the handshake; beyond it the oldest of them is closed.
+    ///
+    /// A server that may open few descriptors has fewer: an eighth of them.
+    public static let pendingConnections = 1024
+    /// Those of one address, all of loopback being one; beyond it the oldest of that address is closed.
+    public static let pendingPerAddress = 256
 
     /// Plaintext that waits for a TLS handshake, and answers of the TLS layer that the peer does not take, in bytes each;
     /// beyond it the connection ends.

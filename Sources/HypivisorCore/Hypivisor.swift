@@ -60,6 +60,7 @@ public final class Hypivisor: Sendable {
                 isSecure: configuration.certificate != nil, host: reachable(configuration.host), port: server.port,
                 path: "/ws")
             url.succeed(here)
+            if let warning = configuration.policy.token?.warning { logger.warning("\(warning)") }
             return Hypivisor(here, server, rooms, loops, rosterLoop, threads)
         } catch {
             url.fail(error)

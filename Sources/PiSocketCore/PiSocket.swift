@@ -131,9 +131,11 @@ public final class PiSocket: Sendable {
                 logger.warning("cannot accept connections", metadata: ["why": "\(reason)"])
             }
             do {
-                return try await WebSocketServer.start(configuration, on: bridge.eventLoop) { request in
+                let server = try await WebSocketServer.start(configuration, on: bridge.eventLoop) { request in
                     Self.route(request, bridge)
                 }
+                if let warning = options.policy.token?.warning { logger.warning("\(warning)") }
+                return server
             } catch {
                 guard case .portTaken = error else { throw error }
                 lastError = error

@@ -28,7 +28,7 @@ struct HypivisorOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp("Allow browsers from this origin; repeatable.", valueName: "origin"))
-    var allowOrigin: [String] = []
+    var allowOrigin: [Origin] = []
 
     @Option(help: ArgumentHelp("A further name of this machine; repeatable.", valueName: "name"))
     var allowHost: [String] = []

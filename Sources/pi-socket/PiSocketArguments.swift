@@ -53,7 +53,7 @@ struct PiSocketArguments: ParsableArguments {
     @Flag(help: "Serve without a token, on loopback only.")
     var noAuth = false
     @Option(help: ArgumentHelp("Allow browsers from this origin; repeatable.", valueName: "origin"))
-    var allowOrigin: [String] = []
+    var allowOrigin: [Origin] = []
     @Option(help: ArgumentHelp("A further name of this machine; repeatable.", valueName: "name"))
     var allowHost: [String] = []
     @Option(help: ArgumentHelp("Write the log here instead of stderr.", valueName: "file"))

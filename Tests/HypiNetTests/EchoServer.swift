@@ -15,14 +15,18 @@ struct EchoServer: Sendable {
     var port: Int { server.port }
 
     static func start(
-        token: String? = EchoServer.token, origins: Set<String> = [], connectionLimit: Int = 100,
-        handshakeTimeout: TimeAmount = .seconds(60), options: WebSocket.Options = .init(), greeting: String? = nil,
+        token: String? = EchoServer.token, origins: [String] = [], connectionLimit: Int = 100,
+        handshakeTimeout: TimeAmount = .seconds(60), refusalDelay: TimeAmount? = nil,
+        options: WebSocket.Options = .init(), greeting: String? = nil,
         host: String = "127.0.0.1"
     ) async throws -> EchoServer {
         let log = EndpointLog()
-        let policy = HandshakePolicy(token: token.flatMap { Token($0) }, allowedOrigins: origins, machine: "testbox")
-        let configuration = WebSocketServer.Configuration(
+        let policy = HandshakePolicy(
+            token: token.flatMap { Token($0) }, allowedOrigins: Set(origins.compactMap(Origin.init)), machine: "testbox"
+        )
+        var configuration = WebSocketServer.Configuration(
             host: host, port: 0, policy: policy, connectionLimit: connectionLimit, handshakeTimeout: handshakeTimeout)
+        if let refusalDelay { configuration.refusalDelay = refusalDelay }
         let server = try await WebSocketServer.start(
             configuration, on: MultiThreadedEventLoopGroup.singleton
         ) { request in

@@ -1,4 +1,5 @@
 @testable import HypiNet
+import HypiWire
 import NIOCore
 import Testing
 
@@ -10,13 +11,13 @@ struct HandshakePolicyTests {
         var query: String?
         var host: String? = "127.0.0.1:7"
         var origin: String?
-        var isThrottled = false
         var isOpen = false
+        var servesPages = false
         var status: Int?
 
         var testDescription: String {
             "\(token ?? "-") \(query ?? "-") host \(host ?? "-") origin \(origin ?? "-")"
-                + (isThrottled ? " throttled" : "") + (isOpen ? " --no-auth" : "") + " -> \(status ?? 101)"
+                + (isOpen ? " --no-auth" : "") + " -> \(status ?? 101)"
         }
     }
 
@@ -70,22 +71,20 @@ struct HandshakePolicyTests {
             Row(host: "evil.example:7", isOpen: true, status: 403),
             Row(host: nil, isOpen: true, status: 403), Row(token: right, host: "evil:7", isOpen: true, status: 403),
             Row(origin: "https://evil.example", isOpen: true, status: 403),
-            Row(origin: "http://127.0.0.1:7", isOpen: true), Row(origin: "https://dash.example", isOpen: true),
+            Row(origin: "http://127.0.0.1:7", isOpen: true, status: 403),
+            Row(origin: "http://127.0.0.1:7", isOpen: true, servesPages: true),
+            Row(origin: "https://dash.example", isOpen: true),
             Row(host: "evil.example:7", origin: "https://dash.example", isOpen: true, status: 403),
-            // A guesser is slowed down; the owner never is.
-            Row(isThrottled: true, status: 429), Row(token: "Bearer wrong", isThrottled: true, status: 429),
-            Row(token: right, isThrottled: true),
-            Row(token: right, origin: "https://evil.example", isThrottled: true, status: 429),
-            Row(token: right, origin: "https://dash.example", isThrottled: true), Row(isThrottled: true, isOpen: true),
         ])
     func decision(row: Row) {
         let policy = HandshakePolicy(
-            token: row.isOpen ? nil : Token("right"), allowedOrigins: ["https://dash.example"],
-            allowedHosts: ["named.example"], machine: "Box")
+            token: row.isOpen ? nil : Token("right"),
+            allowedOrigins: Set(["https://dash.example"].compactMap(Origin.init)),
+            allowedHosts: ["named.example"], servesPages: row.servesPages, machine: "Box")
         let request = HandshakeRequest(
             path: "/ws", query: row.query, host: row.host, origin: row.origin, authorization: row.token,
             localAddress: "192.0.2.5", localPort: 7)
-        #expect(policy.refusal(of: request, isThrottled: row.isThrottled)?.status == row.status)
+        #expect(policy.refusal(of: request)?.status == row.status)
     }
 
     @Test("a wrong attempt counts, a full server and a missing page do not")
@@ -112,6 +111,27 @@ struct RefusalLogTests {
         #expect(!log.isThrottled("192.0.2.1", at: start + .seconds(60)))
         log.record("192.0.2.1", at: start + .seconds(60))
         #expect(!log.isThrottled("192.0.2.1", at: start + .seconds(60)))
+    }
+
+    @Test("all of loopback is one address")
+    func loopback() {
+        let log = RefusalLog()
+        for host in 0..<10 { log.record("127.0.\(host).1", at: start) }
+        for _ in 0..<10 { log.record("::1", at: start) }
+        #expect(log.isThrottled("127.0.0.1", at: start) && log.isThrottled("::1", at: start))
+        #expect(!log.isThrottled("192.0.2.1", at: start))
+    }
+
+    @Test("so many answers are delayed at the same time and no more, whether or not the peer waits for them")
+    func delays() {
+        let log = RefusalLog()
+        log.record("192.0.2.1", at: start)
+        let end = start + .seconds(2)
+        for _ in 0..<Limits.delayedRefusals { #expect(log.delay("192.0.2.1", until: end, at: start)) }
+        #expect(!log.delay("192.0.2.1", until: end, at: start + .seconds(1)))
+        log.record("192.0.2.2", at: start)
+        #expect(log.delay("192.0.2.2", until: end, at: start))
+        #expect(log.delay("192.0.2.1", until: end + .seconds(2), at: end))
     }
 
     @Test("of IPv6 a whole /64 is one guesser")

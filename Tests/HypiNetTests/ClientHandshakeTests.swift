@@ -129,7 +129,7 @@ struct ClientHandshakeTests {
     @Test("a refusal carries the server's words, bounded and without control characters")
     func refusal() async throws {
         try await expect(.refused(401, "a token is needed")) { _, connection in
-            await connection.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 19\r\n\r\na token\u{1B} is needed\n")
+            await connection.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 19\r\n\r\na token\u{7} is needed\n")
         }
         try await expect(.refused(503, "full")) { _, connection in
             await connection.send("HTTP/1.1 503 No\r\n\r\nfull")

@@ -86,7 +86,7 @@ struct TargetWordTests {
     func messages() {
         let unknown = Failure(TargetWord.Fault.unknown("x\u{1B}[2J"))
         #expect(unknown.status == .failure)
-        #expect(unknown.line == "no agent is called 'x[2J' ('hypi-ls' lists them)")
+        #expect(unknown.line == "no agent is called 'x' ('hypi-ls' lists them)")
         let some = Failure(TargetWord.Fault.ambiguous("web", candidates: Array(nodes.suffix(2))))
         #expect(some.status == .usage)
         #expect(

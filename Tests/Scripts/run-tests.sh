@@ -52,9 +52,9 @@ export work bundle isolate
 began=$(date +%s)
 xargs -P "$workers" -I '{}' bash -c 'run_suite {}' <"$work/queue"
 
-cat "$work"/*.log | sed -n 's/.*Test \(.*\) passed after \([0-9.]*\) seconds.*/\2 \1/p' | grep -v '^[0-9.]* run with' | sort -rn | head -n 20 >"$work/slowest"
+cat "$work"/*.log | sed -n 's/.*Test \(.*\) passed after \([0-9.]*\) seconds.*/\2 \1/p' | grep -v '^[0-9.]* run with' | sort -rn >"$work/times"
 echo "The slowest tests, in seconds:"
-cat "$work/slowest"
+sed -n 1,20p "$work/times"
 awk '$2 != 0 { print "failed: " $1 }' "$work/results"
 passed=$(cat "$work"/*.log | sed -n 's/.*Test run with \([0-9]*\) tests* in .* passed .*/\1/p' | awk '{ sum += $1 } END { print sum + 0 }')
 failed=$(awk '$2 != 0' "$work/results" | wc -l)

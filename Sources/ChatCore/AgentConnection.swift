@@ -1,6 +1,7 @@
 import HypiNet
 public import HypiWire
 public import NIOCore
+import PiAdapter
 
 /// A conversation with one agent that outlives its connections.
 ///
@@ -38,6 +39,8 @@ public actor AgentConnection {
     private var commandCount = 0
     private var unanswered: [Command] = []
     private var stream: MessageStream?
+    /// Characters of deltas of which the second half has not come.
+    private var characters = SplitCharacters()
     private var isWelcomed = false
     private var isClosed = false
     private var position: Position?
@@ -179,7 +182,8 @@ public actor AgentConnection {
     private func receive(_ payload: ByteBuffer, _ handle: Handler) async throws {
         let frame: JSON
         do {
-            frame = try JSON(parsingPruned: payload)
+            // A bridge other than ours sends the halves of a character as they come.
+            frame = try JSON(parsingPruned: characters.join(frame: payload))
         } catch {
             throw AgentFault.malformed("a frame is not JSON: \(error)")
         }

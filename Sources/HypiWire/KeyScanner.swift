@@ -71,9 +71,14 @@ public struct KeyScanner {
         return nil
     }
 
-    /// Whether a range of the bytes is exactly `text`.
+    /// Whether a range of the bytes is the content of a JSON string that says `text`.
     public func matches(_ range: Range<Int>, _ text: StaticString) -> Bool {
-        guard range.count == text.utf8CodeUnitCount else { return false }
+        guard range.count == text.utf8CodeUnitCount else {
+            // A writer may escape any character of a name.
+            guard range.count > text.utf8CodeUnitCount, bytes[range].contains(UInt8(ascii: "\\")) else { return false }
+            let content = UnsafeRawBufferPointer(rebasing: bytes[range])
+            return (try? JSONString.unescape(content, at: 0)) == "\(text)"
+        }
         return UnsafeRawBufferPointer(rebasing: bytes[range])
             .elementsEqual(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }

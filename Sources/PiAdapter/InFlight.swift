@@ -20,7 +20,18 @@ public struct InFlight: Sendable {
 
     /// The assistant message so far, as raw JSON; `nil` between messages.
     public var partial: ByteBuffer? {
-        message?.message
+        message?.message()
+    }
+
+    /// The same without the first half of a character at the end of a text, which the next delta of ``SplitCharacters``
+    /// brings.
+    public var partialOfWholeCharacters: ByteBuffer? {
+        message?.message(holdsHalves: true)
+    }
+
+    /// What those deltas begin with.
+    public var halves: SplitCharacters {
+        SplitCharacters(halves: message?.halves ?? [:])
     }
 
     /// The tools that run, in the order they began.

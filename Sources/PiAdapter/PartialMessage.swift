@@ -56,8 +56,25 @@ public struct PartialMessage: Sendable {
     }
 
     /// The message so far, as raw JSON of an assistant message.
-    public var message: ByteBuffer {
-        start.replacingValue(of: "content", with: content)
+    ///
+    /// - Parameter holdsHalves: Whether the first half of a character is left out at the end of a text, because the next
+    ///   delta will bring it (``SplitCharacters``).
+    /// - Returns: The message.
+    public func message(holdsHalves: Bool = false) -> ByteBuffer {
+        start.settingValue(of: "content", to: content(holdsHalves))
+    }
+
+    /// First halves of characters that end a text so far, by `contentIndex`.
+    public var halves: [Int: ByteBuffer] {
+        blocks.compactMapValues { block in
+            guard case .text(_, let content) = block, Self.endsWithHalf(content) else { return nil }
+            return content.getSlice(
+                at: content.writerIndex - SplitCharacters.escapeBytes, length: SplitCharacters.escapeBytes)
+        }
+    }
+
+    private static func endsWithHalf(_ content: ByteBuffer) -> Bool {
+        content.withUnsafeReadableBytes { SplitCharacters.half(atEndOf: $0[...]) }
     }
 
     private mutating func append(_ delta: ByteBuffer?, to index: Int, kind: String) {
@@ -69,12 +86,15 @@ public struct PartialMessage: Sendable {
         blocks[index] = .text(kind: kind, content: content)
     }
 
-    private var content: ByteBuffer {
+    private func content(_ holdsHalves: Bool) -> ByteBuffer {
         var array = ByteBuffer(string: "[")
         for (offset, block) in blocks.sorted(by: { $0.key < $1.key }).enumerated() {
             if offset > 0 { array.writeString(",") }
             switch block.value {
-            case .text(let kind, let content):
+            case .text(let kind, var content):
+                if holdsHalves, Self.endsWithHalf(content) {
+                    content.moveWriterIndex(to: content.writerIndex - SplitCharacters.escapeBytes)
+                }
                 array.writeString("{\"type\":\"\(kind)\",\"\(kind)\":\"")
                 array.writeImmutableBuffer(content)
                 array.writeString("\"}")
@@ -102,22 +122,5 @@ extension ByteBuffer {
     /// The content of a raw JSON string that needs no unescaping, as text.
     fileprivate var quoted: String? {
         unquoted.map { String(buffer: $0) }
-    }
-
-    /// A copy of the object in the readable bytes with one member's value replaced.
-    package func replacingValue(of key: StaticString, with value: ByteBuffer) -> ByteBuffer {
-        let range = withUnsafeReadableBytes { bytes in
-            var scanner = KeyScanner(bytes)
-            return scanner.value(of: key)
-        }
-        guard let range, let head = getSlice(at: readerIndex, length: range.lowerBound),
-            let tail = getSlice(at: readerIndex + range.upperBound, length: readableBytes - range.upperBound)
-        else { return self }
-        var result = ByteBuffer()
-        result.reserveCapacity(head.readableBytes + value.readableBytes + tail.readableBytes)
-        result.writeImmutableBuffer(head)
-        result.writeImmutableBuffer(value)
-        result.writeImmutableBuffer(tail)
-        return result
     }
 }

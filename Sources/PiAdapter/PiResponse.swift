@@ -35,16 +35,7 @@ public struct PiResponse: Sendable {
 extension ByteBuffer {
     /// A response with the asker's own raw id in place of ours, and without one where it had none; other bytes stay.
     public func restoringID(_ original: ByteBuffer?) -> ByteBuffer {
-        guard let original else { return removingValue(of: "id") }
-        guard value(of: "id") == nil else { return replacingValue(of: "id", with: original) }
-        // A failure that pi answered without an id: the asker would not know whose it is.
-        guard let brace = readableBytesView.firstIndex(of: UInt8(ascii: "{")),
-            let rest = getSlice(at: brace + 1, length: writerIndex - brace - 1)
-        else { return self }
-        var answer = ByteBuffer(string: "{\"id\":")
-        answer.writeImmutableBuffer(original)
-        answer.writeString(",")
-        answer.writeImmutableBuffer(rest)
-        return answer
+        // pi answers some failures without an id: the asker would not know which command they are for.
+        original.map { settingValue(of: "id", to: $0) } ?? removingValue(of: "id")
     }
 }

@@ -31,6 +31,8 @@ struct Broadcast {
     /// Cumulative tool updates of the delta shape that are held back for a moment, by tool call.
     private var heldUpdates: [(id: ByteBuffer, line: ByteBuffer)] = []
     private var lastUpdates: [(id: ByteBuffer, at: NIODeadline)] = []
+    /// Halves of characters that the delta shape holds back.
+    private var characters = SplitCharacters()
     /// The compressed streams that a viewer holds, by shape and window.
     private var deflatedLogs: [DeflatedPlace: WeakDeflatedLog] = [:]
 
@@ -39,8 +41,13 @@ struct Broadcast {
     }
 
     /// Makes sure that a shape has a log.
-    mutating func activate(_ shape: Shape) {
+    ///
+    /// - Parameters:
+    ///   - shape: The shape.
+    ///   - characters: What a message that is under way has left open.
+    mutating func activate(_ shape: Shape, characters: @autoclosure () -> SplitCharacters = SplitCharacters()) {
         guard logs[shape.rawValue] == nil else { return }
+        if shape == .sessionDelta { self.characters = characters() }
         logs[shape.rawValue] = FrameLog(byteLimit: byteLimit)
         let count = logs.count { $0 != nil }
         for index in logs.indices { logs[index]?.byteLimit = byteLimit / count }
@@ -115,7 +122,8 @@ struct Broadcast {
         default: break
         }
         supersede(by: record, in: .sessionDelta)
-        appendLine(record.deltaForm, to: .sessionDelta, isDialogFrame: record.kind == .uiRequest)
+        let line = characters.join(record.deltaForm, record.kind)
+        appendLine(line, to: .sessionDelta, isDialogFrame: record.kind == .uiRequest)
         return false
     }
 

@@ -96,7 +96,7 @@ extension SessionHub {
     /// Sends the snapshot; a viewer that follows already, because the conversation began anew, goes on where it is.
     private func welcome(_ viewer: Viewer, _ slice: MessagesSlice) {
         guard let shape = viewer.shape else { return }
-        broadcast.activate(shape)
+        broadcast.activate(shape, characters: inFlight.halves)
         if shape == .viewport {
             viewer.send(raw: SnapshotFrames.initState(slice, context: snapshotContext(shape)))
             for line in SnapshotFrames.catchUp(inFlight, dialogs.open) { viewer.send(raw: line) }
@@ -123,7 +123,8 @@ extension SessionHub {
         SnapshotFrames.Context(
             serverID: serverID, boot: shape.boot(boot), seq: broadcast.next(shape) - 1, state: state,
             activity: activity, blocked: blocked, commands: commands, tools: tools.tools,
-            pending: dialogs.open, inFlight: inFlight, queued: queued)
+            pending: dialogs.open, inFlight: inFlight,
+            holdsHalves: shape == .sessionDelta, queued: queued)
     }
 
     /// The number of the oldest frame of a shape that is kept.

@@ -20,6 +20,8 @@ enum SnapshotFrames {
         var tools: [JSON]
         var pending: [DialogBook.Dialog]
         var inFlight: InFlight
+        /// Whether the deltas that follow begin with the halves of characters.
+        var holdsHalves = false
         var queued: Int
     }
 
@@ -72,7 +74,9 @@ enum SnapshotFrames {
             frame.add("totalMessages", .int(slice.total))
         }
         if !resumed {
-            if let partial = context.inFlight.partial { frame.add("partial", raw: partial) }
+            let inFlight = context.inFlight
+            let partial = context.holdsHalves ? inFlight.partialOfWholeCharacters : inFlight.partial
+            if let partial { frame.add("partial", raw: partial) }
             let tools = context.inFlight.runningTools
             frame.add("runningTools", raw: array(tools.flatMap { [$0.start] + ($0.update.map { [$0] } ?? []) }))
         }

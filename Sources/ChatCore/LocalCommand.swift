@@ -17,7 +17,7 @@ enum LocalCommand: Equatable {
         ("/expand", "the whole output of the newest tool"),
         ("/thinking", "show or fold thinking"),
         ("/model [NAME]", "list the models, or take one"),
-        ("/thinking-level LEVEL", "off, minimal, low, medium, high, xhigh"),
+        ("/thinking-level LEVEL", "off, minimal, low, medium, high, xhigh, max"),
         ("/name NAME", "name the session"),
         ("/compact [WHAT]", "summarise the conversation"),
         ("/new", "begin a new session"),

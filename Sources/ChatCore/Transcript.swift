@@ -172,9 +172,23 @@ struct Transcript {
             warn("\(record["errorMessage"]?.string ?? "an error"); trying again (\(record["attempt"]?.text ?? ""))")
         case .retryEnd: if record["success"]?.bool == false { warn("gave up trying again") }
         case .compactionStart, .autoCompactionStart: note("summarising the conversation")
-        case .compactionEnd, .autoCompactionEnd: note("summarised")
+        case .compactionEnd, .autoCompactionEnd: endCompaction(record)
+        case .summaryRetryStart:
+            warn("\(record["errorMessage"]?.string ?? "the summary failed"); trying again")
+        case .thinkingLevelChanged: if let level = record["level"]?.string { note("thinking: \(level)") }
+        case .sessionInfoChanged: if let name = record["name"]?.string { note("session name: \(name)") }
         case .extensionError: warn("extension error: \(record["error"]?.string ?? record.text)")
         default: break
+        }
+    }
+
+    private mutating func endCompaction(_ record: JSON) {
+        if let error = record["errorMessage"]?.string {
+            warn("the conversation was not summarised: \(error)")
+        } else if record["aborted"]?.bool == true {
+            note("the summary was aborted")
+        } else {
+            note("summarised")
         }
     }
 

@@ -14,6 +14,8 @@ public struct ActivityTracker: Sendable {
     private var awaitsSettled = false
     private var isRetrying = false
     private var isCompacting = false
+    /// The request for a summary failed.
+    private var isRetryingSummary = false
     private var isBlocked = false
     private var openDialogs = 0
 
@@ -25,7 +27,7 @@ public struct ActivityTracker: Sendable {
         if isBlocked { return .blocked }
         if !hasAnswered { return .starting }
         if openDialogs > 0 { return .inputRequired }
-        if isCompacting { return .compacting }
+        if isCompacting { return isRetryingSummary ? .retrying : .compacting }
         if isRetrying { return .retrying }
         return isRunning ? .working : .idle
     }
@@ -54,7 +56,11 @@ public struct ActivityTracker: Sendable {
         case .agentSettled: endRun()
         case .retryStart: isRetrying = true
         case .retryEnd: isRetrying = false
-        case .compactionStart, .autoCompactionStart: isCompacting = true
+        case .compactionStart, .autoCompactionStart:
+            isCompacting = true
+            isRetryingSummary = false
+        case .summaryRetryStart: isRetryingSummary = true
+        case .summaryRetryEnd: isRetryingSummary = false
         case .compactionEnd, .autoCompactionEnd: isCompacting = false
         default: break
         }
@@ -83,7 +89,9 @@ public struct ActivityTracker: Sendable {
 
     /// A command went to pi that works in silence (`compact` before 0.84 has no events).
     public mutating func sent(_ command: String) {
-        if command == "compact" { isCompacting = true }
+        guard command == "compact" else { return }
+        isCompacting = true
+        isRetryingSummary = false
     }
 
     /// How many dialogs wait for a person.

@@ -41,8 +41,8 @@ extension ByteBuffer {
         result.reserveCapacity(readableBytes)
         var position = 0
         for cut in cuts where cut.upperBound > position {
-            if cut.lowerBound > position, let kept = getSlice(at: readerIndex + position, length: cut.lowerBound - position)
-            {
+            let length = cut.lowerBound - position
+            if length > 0, let kept = getSlice(at: readerIndex + position, length: length) {
                 result.writeImmutableBuffer(kept)
             }
             position = cut.upperBound

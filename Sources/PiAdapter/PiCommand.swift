@@ -109,7 +109,10 @@ public struct PiState: Sendable, Equatable {
     /// `provider/model`.
     public var model: String? {
         guard let id = raw["model"]?["id"]?.string else { return nil }
-        return raw["model"]?["provider"]?.string.map { "\($0)/\(id)" } ?? id
+        let provider = raw["model"]?["provider"]?.string
+        // pi's way to say that it has no model.
+        if id == "unknown", provider == nil || provider == "unknown" { return nil }
+        return provider.map { "\($0)/\(id)" } ?? id
     }
     /// The thinking level.
     public var thinkingLevel: String? { raw["thinkingLevel"]?.string }

@@ -52,6 +52,16 @@ public struct PiRecord: Sendable, Equatable {
         case queueUpdate = "queue_update"
         /// A `bash` command has more output.
         case bashUpdate = "bash_execution_update"
+        /// The session has another name.
+        case sessionInfoChanged = "session_info_changed"
+        /// The thinking level is another one.
+        case thinkingLevelChanged = "thinking_level_changed"
+        /// The session has another entry; a `context_edit` takes a message out of the context.
+        case entryAppended = "entry_appended"
+        /// The request for a summary failed and will be tried again, or is being tried again.
+        case summaryRetryStart = "summarization_retry_start"
+        /// It was, or was given up.
+        case summaryRetryEnd = "summarization_retry_end"
         /// Anything else.
         case other
     }
@@ -77,7 +87,11 @@ public struct PiRecord: Sendable, Equatable {
 
     private static func kind(_ value: UnsafeRawBufferPointer) -> Kind {
         guard value.count > 2, value.count < 40 else { return .other }
-        return Kind(rawValue: String(decoding: value.dropFirst().dropLast(), as: UTF8.self)) ?? .other
+        let type = String(decoding: value.dropFirst().dropLast(), as: UTF8.self)
+        if let kind = Kind(rawValue: type) { return kind }
+        // Its steps are named differently from version to version.
+        guard type.hasPrefix("summarization_retry_") else { return .other }
+        return type.hasSuffix("_finished") ? .summaryRetryEnd : .summaryRetryStart
     }
 
     /// The whole record, decoded; for the few kinds whose content matters.

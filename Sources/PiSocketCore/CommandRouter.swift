@@ -163,6 +163,11 @@ struct CommandRouter {
         if case .own(question) = ledger.purpose(of: id) { true } else { false }
     }
 
+    /// Who waits for the answer to a command with an id of ours.
+    func asker(of id: String) -> Asker? {
+        if case .viewer(let asker) = ledger.purpose(of: id) { asker } else { nil }
+    }
+
     /// pi's answer to something; `nil` for one that nobody asked.
     mutating func answered(_ response: PiResponse, isBusy: Bool) -> Answer? {
         switch ledger.take(response) {

@@ -102,6 +102,8 @@ extension SessionHub {
     private func take(_ record: PiRecord) {
         if let response = PiResponse(record) { return take(response, of: record) }
         if tools.takes(record) { return }
+        // Viewers know the command by the id that its sender gave it.
+        let record = record.kind == .bashUpdate ? withOwnID(record) : record
         tracker.apply(record)
         inFlight.apply(record)
         forward(record)
@@ -113,11 +115,21 @@ extension SessionHub {
             perform(router.runBegan())
         case .messageEnd where record.isOfAssistant: failure = record.failure
         case .uiRequest: opened(record)
-        case .turnEnd, .queueUpdate: refresh()
+        case .turnEnd, .queueUpdate, .sessionInfoChanged, .thinkingLevelChanged: refresh()
+        case .entryAppended:
+            // A message has left the context.
+            if record.value(of: "entry")?.value(of: "type") == ByteBuffer(string: "\"context_edit\"") { refresh() }
         default: break
         }
         for trip in guards.apply(record) { trippedGuard(trip) }
         watchSettling(hasSaidSo: record.kind == .agentSettled)
+    }
+
+    private func withOwnID(_ record: PiRecord) -> PiRecord {
+        guard let id = record.value(of: "id").flatMap({ try? JSON(parsing: $0) })?.string,
+            let asker = router.asker(of: id)
+        else { return record }
+        return PiRecord(line: record.line.restoringID(asker.originalID)) ?? record
     }
 
     /// To every viewer, unchanged.

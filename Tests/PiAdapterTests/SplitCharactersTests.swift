@@ -55,7 +55,8 @@ import Testing
         #expect(texts == ["a", "\u{1F600}"])
     }
 
-    @Test("a snapshot in between has the text without the half, for those whose deltas bring it") func snapshot() throws {
+    @Test("a snapshot in between has the text without the half, for those whose deltas bring it") func snapshot() throws
+    {
         var flight = InFlight()
         for line in [
             #"{"type":"message_start","message":{"role":"assistant","content":[]}}"#, update("text_delta", #"a\ud83d"#),

@@ -167,65 +167,16 @@ import Testing
         let reader = Reader(stage)
         stage.settle()
         line(stage, "{\"type\":\"agent_start\"}")
-        for id in ["a", "b"] {
-            line(
-                stage,
-                "{\"type\":\"tool_execution_start\",\"toolCallId\":\"\(id)\",\"toolName\":\"bash\",\"args\":{\"x\":1}}")
-            line(stage, "{\"type\":\"tool_execution_end\",\"toolCallId\":\"\(id)\",\"isError\":true}")
+        for id in [JSON.string("mine"), 7, nil] {
+            var command: JSONObject = ["type": "bash", "command": "ls"]
+            command["id"] = id
+            reader.send(["type": "command", "payload": .object(command)], stage)
+            let internalID = stage.pi.lastCommand?["id"]?.string ?? ""
+            line(stage, #"{"type":"bash_execution_update","id":"\#(internalID)","delta":"out"}"#)
+            let update = reader.read().last { $0["type"] == "bash_execution_update" }
+            #expect(update?["delta"] == "out" && update?["id"] == id)
+            stage.settle()
         }
-        #expect(stage.pi.lastCommand?["type"] == "abort")
-        #expect(stage.activity == .blocked)
-        #expect(reader.read().contains { $0["type"] == "guard" && $0["guard"] == "max-repeats" })
-        stage.hub.piExited(PiExit(code: 1, lastWords: ""), isRestarting: true)
-        stage.hub.started(stage.pi)
-        stage.settle()
-        #expect(stage.activity == .blocked)
-        reader.send(["type": "command", "payload": ["type": "prompt", "message": "x"]], stage)
-        #expect(reader.read().last?["success"] == false)
-        reader.send(["type": "resume"], stage)
-        #expect(stage.activity == .idle)
-    }
-
-    @Test(
-        "what a guard says of money is money",
-        arguments: [
-            (0.00004, 0, "the session has cost $0.00, the limit is $0.00"),
-            (5.1, 5, "the session has cost $5.10, the limit is $5.00"),
-            (0.0123, 0.01, "the session has cost $0.0123, the limit is $0.01"),
-            (12.34, 1.5, "the session has cost $12.34, the limit is $1.50"),
-            (0.9999999, 0.5, "the session has cost $1.00, the limit is $0.50"),
-        ])
-    func money(cost: Double, limit: Double, detail: String) {
-        var guards = GuardSet(GuardLimits(cost: limit))
-        #expect(guards.apply(cost: cost)?.detail == detail)
-    }
-
-    @Test("a limit of cost trips once it is passed, and again when as much has been spent after a resume") func cost() {
-        var guards = GuardSet(GuardLimits(cost: 1))
-        #expect(guards.apply(cost: 0.9) == nil)
-        #expect(guards.apply(cost: 1.1)?.name == "max-cost")
-        guards.resume()
-        #expect(guards.apply(cost: 2.0) == nil)
-        #expect(guards.apply(cost: 2.2)?.name == "max-cost")
-    }
-
-    @Test("pi's tools are asked for through the extension, and nobody sees it") func tools() {
-        let stage = Stage(isCumulative: false, replayBytes: 1 << 20, commands: ["hyper-pi-tools", "other"])
-        stage.settle()
-        let early = Reader(stage)
-        stage.settle()
-        #expect(stage.pi.commandTypes.contains("prompt"))
-        line(
-            stage,
-            "{\"type\":\"extension_ui_request\",\"id\":\"n\",\"method\":\"notify\",\"message\":"
-                + "\"hyper-pi-tools:[{\\\"name\\\":\\\"bash\\\",\\\"description\\\":\\\"Runs\\\"}]\"}")
-        let late = Reader(stage)
-        stage.settle()
-        #expect(late.read()[0]["tools"] == [["name": "bash", "description": "Runs"]])
-        #expect(late.read()[0]["commands"] == [["name": "other"]])
-        #expect(early.read().map { $0["type"] } == ["init_state"])
-        late.send(["type": "list_commands"], stage)
-        #expect(late.read().last?["commands"]?.array?.compactMap { $0["name"]?.string } == ["/other"])
     }
 
     @Test("a pi without the extension is not asked for its tools") func noTools() {

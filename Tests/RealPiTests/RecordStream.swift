@@ -29,6 +29,18 @@ enum RecordStream {
         }
     }
 
+    /// A record as the delta stream has it; `nil` for an update of a tool, of which that stream leaves some out.
+    static func deltaForm(_ record: ByteBuffer) -> ByteBuffer? {
+        guard var update = (try? JSON(parsing: record))?.object else { return record }
+        if update["type"] == "tool_execution_update" { return nil }
+        guard update["type"] == "message_update" else { return record }
+        update["message"] = nil
+        var event = update["assistantMessageEvent"]?.object
+        event?["partial"] = nil
+        update["assistantMessageEvent"] = event.map(JSON.object)
+        return JSON.object(update).buffer
+    }
+
     /// Where two streams differ, in words; `nil` if they do not.
     static func difference(_ written: [ByteBuffer], _ received: [ByteBuffer]) -> String? {
         for (index, pair) in zip(written, received).enumerated() where pair.0 != pair.1 {

@@ -70,7 +70,7 @@ class Conversation:
 
     def steps(self):
         if self.is_summary:
-            return [("say", "## Goal\nA summary of the conversation.")]
+            return [("usage", 10, 1), ("say", "## Goal\nA summary of the conversation.")]
         lines = [line.strip() for line in self.prompt.splitlines() if line.strip()]
         if self.line >= len(lines):
             return [("say", "Done." + "".join(f" {result.strip()[:200]}" for result in self.results[-1:]))]

@@ -7,6 +7,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 #include <unistd.h>
 
 #ifdef __linux__
@@ -38,6 +41,10 @@ int hypi_widen_pipe(int descriptor, int bytes) {
 }
 
 int hypi_unnamed_file(void) {
+#ifdef __linux__
+    int memory = memfd_create("hyper-pi", MFD_CLOEXEC);
+    if (memory >= 0) return memory;
+#endif
     char name[] = "/tmp/hyper-pi-XXXXXX";
     int descriptor = mkostemp(name, O_CLOEXEC);
     if (descriptor >= 0) unlink(name);

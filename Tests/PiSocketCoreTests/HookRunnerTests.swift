@@ -55,6 +55,18 @@ import Testing
         #expect(Fixture.processes(withHome: fixture.home).isEmpty)
     }
 
+    #if os(Linux)
+        @Test("an event needs no room on a disk: a full /tmp loses no hook") func memory() async throws {
+            let fixture = try Fixture()
+            defer { fixture.cleanUp() }
+            let lines = try await run(
+                "readlink /proc/self/fd/0 >$FOLDER/input; cat >$FOLDER/event", ["ready"], in: fixture.home)
+            #expect(lines == [])
+            #expect(try String(contentsOfFile: fixture.home + "/input", encoding: .utf8).hasPrefix("/memfd:"))
+            #expect(try String(contentsOfFile: fixture.home + "/event", encoding: .utf8).contains("ready"))
+        }
+    #endif
+
     @Test("the limit is ten seconds") func usualLimit() {
         let runner = HookRunner(
             command: "", environment: [:], children: OwnChildren(), logger: Logger(label: "test") { _ in Log() })

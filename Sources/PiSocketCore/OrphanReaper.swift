@@ -49,12 +49,19 @@ enum OrphanReaper {
 
     /// Signals what is alive and was not signalled so before, and collects what has ended.
     ///
+    /// - Parameters:
+    ///   - own: Children that are not orphans.
+    ///   - signal: What they get.
+    ///   - done: Those that got it.
+    ///   - collects: Whether to collect what has ended; not where somebody else waits for its status.
     /// - Returns: Whether anything is left.
-    static func sweep(except own: Set<pid_t>, signal: CInt, done: inout Set<pid_t>) -> Bool {
+    static func sweep(
+        except own: Set<pid_t>, signal: CInt, done: inout Set<pid_t>, collects: Bool = true
+    ) -> Bool {
         var isAnythingLeft = false
         for orphan in orphans(except: own) {
             if orphan.hasEnded {
-                if orphan.isOurs { waitpid(orphan.pid, nil, WNOHANG) }
+                if orphan.isOurs, collects { waitpid(orphan.pid, nil, WNOHANG) }
             } else {
                 isAnythingLeft = true
                 if done.insert(orphan.pid).inserted { kill(orphan.pid, signal) }

@@ -140,6 +140,8 @@ public enum PiKeeper {
         }
 
         mutating func untilNothingIsLeft() {
+            // pi may have ended between the last look at its status and the last sweep.
+            defer { collect() }
             while true {
                 let isAlone = wait()
                 collect()
@@ -147,9 +149,10 @@ public enum PiKeeper {
                 advance()
                 switch stage {
                 case .running, .ending: continue
-                case .asking: if !OrphanReaper.sweep(except: [], signal: SIGTERM, done: &asked) { return }
+                case .asking:
+                    if !OrphanReaper.sweep(except: [], signal: SIGTERM, done: &asked, collects: false) { return }
                 case .killing(let deadline):
-                    if !OrphanReaper.sweep(except: [], signal: SIGKILL, done: &killed) { return }
+                    if !OrphanReaper.sweep(except: [], signal: SIGKILL, done: &killed, collects: false) { return }
                     if ContinuousClock.now >= deadline { return }
                 }
             }

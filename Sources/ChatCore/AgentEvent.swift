@@ -58,6 +58,8 @@ public struct Welcome: Sendable {
     public var pending: [DialogRequest]
     /// How many prompts wait.
     public var queued: Int
+    /// The prompts that wait, oldest first, as the bridge shows them (specs/protocol.md#queue).
+    public var queue: [JSON]
     /// pi's slash commands; `nil` or empty where the bridge does not know them (yet).
     public var commands: [JSON]?
 
@@ -73,6 +75,7 @@ public struct Welcome: Sendable {
         runningTools = frame["runningTools"]?.array ?? []
         pending = (frame["pending"]?.array ?? []).compactMap(DialogRequest.init)
         queued = frame["queued"]?.int ?? frame["queued"]?.array?.count ?? 0
+        queue = frame["queue"]?.array ?? []
         commands = frame["commands"]?.array
     }
 

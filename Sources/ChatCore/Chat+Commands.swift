@@ -78,11 +78,16 @@ extension Chat {
         send(["type": "clear_queue"]) { chat, response in
             chat.complain(response)
             guard response["success"]?.bool == true else { return }
-            let lists = [response["data"]?["steering"], response["data"]?["followUp"]]
-            let texts = lists.flatMap { $0?.array ?? [] }.compactMap(\.string)
+            let texts = Self.texts(response)
             if texts.isEmpty { chat.transcript.note("nothing is queued") }
             chat.bringBack(texts)
         }
+    }
+
+    /// What `clear_queue` has taken back.
+    private static func texts(_ response: JSON) -> [String] {
+        let lists = [response["data"]?["steering"], response["data"]?["followUp"]]
+        return lists.flatMap { $0?.array ?? [] }.compactMap(\.string)
     }
 
     /// Puts what was queued behind what is being typed.
@@ -163,11 +168,12 @@ extension Chat {
     /// Goes to another conversation, where no answer is running; a line that is on its way to this one comes back.
     private func change(_ name: String, _ command: JSONObject, _ done: String) {
         guard isFree(for: name) else { return }
-        guard !queue.isEmpty else { return tell(command, done) }
-        let waiting = queue
+        guard !queue.isEmpty || !waiting.isEmpty else { return tell(command, done) }
+        let mine = queue
         // pi empties its queue with the session in any case, so one that has no such command loses nothing more.
-        send(["type": "clear_queue"]) { chat, _ in
-            chat.bringBack(waiting)
+        send(["type": "clear_queue"]) { chat, response in
+            let taken = Self.texts(response)
+            chat.bringBack(mine.filter { !taken.contains($0) } + taken)
             chat.transcript.note("what was queued is back in the line")
             chat.tell(command, done)
         }

@@ -10,6 +10,7 @@ extension Chat {
         case .welcome(let welcome): welcomed(welcome, now)
         case .resumed(let welcome):
             trouble = nil
+            setWaiting(welcome.queue)
             setDialogs(welcome.pending)
         case .record(let record): take(record, now)
         case .dialog(let dialog): asked(dialog)
@@ -81,7 +82,12 @@ extension Chat {
             if surroundings.node == nil, !welcome.messages.isEmpty { stats() }
         }
         setRunning(welcome.isBusy)
+        setWaiting(welcome.queue)
         setDialogs(welcome.pending)
+    }
+
+    private func setWaiting(_ list: [JSON]) {
+        waiting = list.compactMap { $0["message"]?.string }
     }
 
     /// Takes pi's commands; a bridge that has just begun does not know them itself.
@@ -114,7 +120,7 @@ extension Chat {
             node?.contextPercent.map { "\(Int($0))% of context" },
             others > 0 ? "\(others) other\(others == 1 ? "" : "s") watching" : nil,
         ]
-        let name = state.sessionName ?? node?.name ?? surroundings.name
+        let name = node?.name ?? state.sessionName ?? surroundings.name
         let rest = parts.compactMap { $0 }.joined(separator: " · ")
         return [
             ScreenLine(
@@ -173,6 +179,7 @@ extension Chat {
             if !earlierLines.isEmpty { more() }
         case "agent_restarted": transcript.note("pi is back")
         case "session_changed": transcript.replaced()
+        case "queue": setWaiting(frame["waiting"]?.array ?? [])
         case "guard_resumed": transcript.note("the agent goes on")
         case "files_list": took(files: frame["files"]?.array ?? [])
         default: break

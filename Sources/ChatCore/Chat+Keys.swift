@@ -100,16 +100,25 @@ extension Chat {
         attachments = []
         queue.append(message)
         send(command) { chat, response in
+            let disposition = response["data"]?["disposition"]?.string
             guard response["success"]?.bool != true else {
-                // A slash command leaves no message that would take it out of the queue.
-                if text.hasPrefix("/") { chat.queue.removeAll { $0 == message } }
+                // A slash command leaves no message that would take it out of the queue; what waits is shown as such.
+                if text.hasPrefix("/") || disposition == "handled" || response["data"]?["queueId"] != nil {
+                    chat.queue.removeAll { $0 == message }
+                }
                 chat.changed()
                 return
             }
-            chat.complain(response)
             chat.queue.removeAll { $0 == message }
+            // Somebody has taken it back into a line.
+            guard disposition != "taken" else { return chat.changed() }
+            chat.complain(response)
             // A line is never lost: it comes back where it can be sent again.
-            if chat.draft.isEmpty { chat.draft = text }
+            if chat.draft.isEmpty {
+                chat.draft = text
+            } else if disposition == "removed" {
+                chat.draft += "\n" + text
+            }
         }
     }
 

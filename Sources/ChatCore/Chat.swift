@@ -67,7 +67,10 @@ actor Chat {
     var dialogs: [DialogRequest] = []
     var watch = RunWatch()
     var busySince: ContinuousClock.Instant?
+    /// What was sent and what pi keeps for the running turn, until it appears in the conversation.
     var queue: [String] = []
+    /// The prompts that wait for their turn, of everybody, as the agent shows them.
+    var waiting: [String] = []
     var replies: [String: Reply] = [:]
     var commandCount = 0
     let idPrefix = "chat-" + String(UInt64.random(in: .min ... .max), radix: 36) + "-"
@@ -204,6 +207,7 @@ actor Chat {
             rows.append(style.yellow(TextWidth.cut("\(mark) \(Markdown.printable(tool.summary))", to: width)))
         }
         let word = isBusy || trouble != nil ? "queued" : "sending"
+        for text in waiting { rows.append(style.dim(TextWidth.cut("queued: \(Markdown.printable(text))", to: width))) }
         for text in undecided + queue {
             rows.append(style.dim(TextWidth.cut("\(word): \(Markdown.printable(text))", to: width)))
         }

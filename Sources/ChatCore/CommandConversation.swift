@@ -12,6 +12,8 @@ public actor CommandConversation {
     private var watch = RunWatch()
     /// The script's own ids by ours; `nil` for a command that had none.
     private var originalIDs: [String: JSON?] = [:]
+    /// Commands of ours that wait for their turn: ours by the bridge's name; each is answered once more.
+    private var waiting: [String: String] = [:]
     private var confirmID: String?
     private var hasInputEnded = false
     private var openDialogs: [DialogRequest] = []
@@ -84,7 +86,9 @@ public actor CommandConversation {
         case .welcome(let welcome):
             watch = RunWatch(isRunning: welcome.isBusy)
             openDialogs = welcome.pending
-        case .resumed, .lost: return
+            keepWaiting(welcome)
+        case .resumed(let welcome): return keepWaiting(welcome)
+        case .lost: return
         case .response(let id, let response): return try await answered(id, response)
         case .record(let record):
             let kind = PiRecord.Kind(rawValue: record["type"]?.string ?? "") ?? .other
@@ -92,6 +96,8 @@ public actor CommandConversation {
         case .dialog(let dialog): if dialog.needsAnswer { openDialogs.append(dialog) }
         case .dialogResolved(let id): openDialogs.removeAll { $0.id == id }
         case .agentExit(let exit): if !AgentExit(exit).isRestarting { fault = .failed(AgentExit(exit).summary) }
+        case .other(let frame) where frame["type"] == "queue":
+            for id in frame["removed"]?.array ?? [] { waiting[id.string ?? ""] = nil }
         case .guarded, .refused, .other: break
         }
         if case .welcome = event.kind {} else if let raw = event.raw { try output.write(record: raw) }
@@ -104,12 +110,27 @@ public actor CommandConversation {
             if watch.confirm(PiState(response["data"] ?? .null)) { await end() }
             return
         }
-        guard let original = originalIDs.removeValue(forKey: id), var object = response.object else { return }
+        guard let original = originalIDs[id], var object = response.object else { return }
+        if response["data"]?["disposition"] == "queued", let name = response["data"]?["queueId"]?.string {
+            waiting[name] = id
+        } else {
+            waiting = waiting.filter { $0.value != id }
+            originalIDs[id] = nil
+        }
         object["id"] = original
         try output.write(JSON.object(object).record)
         room?.resume()
         room = nil
         try await endIfDone()
+    }
+
+    /// The second answer to a prompt that no longer waits may have been lost with a connection.
+    private func keepWaiting(_ welcome: Welcome) {
+        let names = Set(welcome.queue.compactMap { $0["id"]?.string })
+        for (name, id) in waiting where !names.contains(name) {
+            waiting[name] = nil
+            originalIDs[id] = nil
+        }
     }
 
     private func endIfDone() async throws {

@@ -165,6 +165,7 @@ public actor PromptFilter {
         case .agentExit(let exit): run.agentExited(exit)
         case .guarded(let guarded): [.note("a guard stopped the agent: \(guarded["detail"]?.string ?? guarded.text)")]
         case .refused(_, let message): [.note(message)]
+        case .other(let frame) where frame["type"] == "queue": run.queueChanged(frame)
         case .response, .dialogResolved, .lost, .other: []
         }
     }
@@ -199,6 +200,8 @@ public actor PromptFilter {
     private func printRecord(_ event: AgentEvent) throws {
         switch event.kind {
         case .welcome, .resumed, .lost: return
+        // A question of ours, which nobody has asked for.
+        case .response(let id, _) where id == confirmID: return
         default: if let raw = event.raw { try output.write(record: raw) }
         }
     }

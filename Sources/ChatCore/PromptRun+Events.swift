@@ -22,6 +22,18 @@ extension PromptRun {
         }
     }
 
+    /// The queue of the agent has changed.
+    public mutating func queueChanged(_ frame: JSON) -> [Action] {
+        guard case .queued(let id) = phase else { return [] }
+        if frame["started"]?.string == id {
+            // What became of it is said by its second answer, unless that was lost on the way.
+            phase = .accepted(isNext: true)
+        } else if frame["removed"]?.array?.contains(.string(id)) == true {
+            return finish(.failed(frame["reason"]?.string ?? "the prompt was taken back before its turn"))
+        }
+        return []
+    }
+
     /// The connection is back, and what was missed follows.
     public mutating func resumed(_ welcome: Welcome) -> [Action] {
         wasInterrupted = true
@@ -53,7 +65,8 @@ extension PromptRun {
 
     /// pi ended.
     public mutating func agentExited(_ exit: JSON) -> [Action] {
-        guard phase != .ended else { return [] }
+        // A prompt that waits is kept for the pi that follows.
+        guard phase != .ended, !(isWaiting && AgentExit(exit).isRestarting) else { return [] }
         return finish(.failed(AgentExit(exit).summary))
     }
 
@@ -75,6 +88,10 @@ extension PromptRun {
     private mutating func missing(_ welcome: Welcome) -> [Action] {
         switch phase {
         case .sent, .ended: return []
+        case .queued(let id):
+            if welcome.queue.contains(where: { $0["id"]?.string == id }) { return [] }
+            // Its turn has come and passed while we were away.
+            return finish(.interrupted("the answer came and is no longer among the newest messages"))
         case .accepted:
             guard welcome.boot == boot else {
                 return finish(.interrupted("the agent was restarted, or went to another session, before it answered"))
@@ -144,10 +161,8 @@ struct AgentExit {
         } else if let code = frame["code"]?.int {
             text += " with status \(code)"
         }
-        let lines = frame["stderr"]?.string?.split(separator: "\n") ?? []
-        // Behind the error itself comes where it happened, indented.
-        let reason = lines.last { $0.first != " " && $0.first != "\t" && $0.contains("rror") } ?? lines.last
-        if let reason { text += ": " + reason.drop(while: \.isWhitespace) }
+        let reason = ErrorOutput.complaint(in: frame["stderr"]?.string ?? "")
+        if !reason.isEmpty { text += ": " + reason }
         summary = text + (isRestarting ? "; it is being restarted" : "")
     }
 }

@@ -45,6 +45,8 @@ public struct PromptRun: Sendable {
     enum Phase: Equatable {
         /// It is on its way.
         case sent
+        /// It waits for its turn under this name.
+        case queued(String)
         /// pi took it; whether the next user message must be ours.
         case accepted(isNext: Bool)
         /// Our message has begun: what follows is the answer.
@@ -96,14 +98,24 @@ public struct PromptRun: Sendable {
         answer.forgetPrinted()
     }
 
-    /// Takes pi's answer to the prompt; it may come twice, and a failure among the two counts.
+    /// Takes the answer to the prompt; one that has waited is answered again when its turn has come.
     public mutating func answered(_ response: JSON) -> [Action] {
         guard phase != .ended else { return [] }
         guard response["success"]?.bool == true else {
             return finish(.failed(response["error"]?.string ?? "the prompt was refused"))
         }
+        let data = response["data"]
+        switch data?["disposition"]?.string {
+        case "queued":
+            if phase == .sent, let id = data?["queueId"]?.string { phase = .queued(id) }
+            if case .queued = phase { return [] }
+        case "started": if phase == .sent || isWaiting { phase = .accepted(isNext: true) }
+        case "handled": if case .queued = phase { phase = .accepted(isNext: !watch.isRunning) }
+        default: break
+        }
         if phase == .sent { phase = .accepted(isNext: !watch.isRunning) }
-        return kind == .extensionCommand && !watch.isRunning ? confirm() : []
+        let isHandled = kind == .extensionCommand || data?["disposition"] == "handled"
+        return isHandled && !watch.isRunning ? confirm() : []
     }
 
     /// Takes the next record.
@@ -122,8 +134,8 @@ public struct PromptRun: Sendable {
         guard phase != .ended, let signal = watch.apply(kind, record) else { return actions }
         switch signal {
         case .running: forgetConfirmation()
-        case .maybeOver: actions += confirm()
-        case .over: actions += phase == .answering ? concluded() : confirm()
+        case .maybeOver: if !isWaiting { actions += confirm() }
+        case .over: actions += phase == .answering ? concluded() : isWaiting ? [] : confirm()
         }
         return actions
     }
@@ -145,14 +157,14 @@ public struct PromptRun: Sendable {
             if state.pendingMessageCount ?? 0 > 0 { return [] }
             let isExpected = kind == .extensionCommand
             return (isExpected ? [] : [.note("the agent took the prompt without an answer")]) + finish(.settled)
-        case .sent, .ended: return []
+        case .sent, .queued, .ended: return []
         }
     }
 
     /// Nothing has been heard for a while: a run can end without a record (a new session, a compaction).
     public mutating func quiet() -> [Action] {
         switch phase {
-        case .sent, .ended: []
+        case .sent, .queued, .ended: []
         case .accepted, .answering: confirm()
         }
     }
@@ -174,8 +186,15 @@ public struct PromptRun: Sendable {
         case .accepted(let isNext): isNext || (kind != .extensionCommand && text == prompt)
         // Another client may have sent the same words; only when pi's answer was lost do they have to do.
         case .sent: wasInterrupted && text == prompt
+        // The agent's own words about the queue may have been lost with a connection.
+        case .queued: wasInterrupted && text == prompt
         case .answering, .ended: false
         }
+    }
+
+    /// Whether the agent keeps the prompt for later, so that the end of a run means nothing for it.
+    var isWaiting: Bool {
+        if case .queued = phase { true } else { false }
     }
 
     private mutating func updated(_ event: JSON) -> [Action] {
@@ -206,7 +225,7 @@ public struct PromptRun: Sendable {
 
     /// Whether what happens in the agent is our prompt's doing.
     var isOurs: Bool {
-        phase == .answering || !watch.isRunning || kind == .extensionCommand
+        phase == .answering || (!isWaiting && (!watch.isRunning || kind == .extensionCommand))
     }
 
     /// Something has happened: whatever was confirmed is out of date.

@@ -3,8 +3,9 @@ public import PiAdapter
 
 /// Tells from pi's records when a run begins and when it may be over.
 ///
-/// pi 0.84 and later say `agent_settled`. Before, `agent_end` may be followed by a retry or a compaction a moment later,
-/// so it is only a reason to ask: `get_state`, whose answer stands behind whatever pi said in between.
+/// A pi that has said `agent_settled` says it after every run. Of any other one, `agent_end` may be followed by a retry or a
+/// compaction a moment later, so it is only a reason to ask: `get_state`, whose answer comes after whatever pi said in
+/// between.
 public struct RunWatch: Sendable {
     /// What a record means for the run.
     public enum Signal: Sendable, Equatable {
@@ -23,6 +24,9 @@ public struct RunWatch: Sendable {
     /// Whether the conversation is being summarised.
     public private(set) var isCompacting = false
 
+    /// Whether this pi has said `agent_settled`; that `agent_end` has `willRetry` does not promise it (pi 0.75 to 0.80).
+    private var hasShownSettled = false
+
     /// A watch that begins at some moment.
     public init(isRunning: Bool = false) {
         self.isRunning = isRunning
@@ -38,12 +42,12 @@ public struct RunWatch: Sendable {
             isRetrying = false
             return .running
         case .agentEnd:
-            // With `willRetry` present, whatever its value, `agent_settled` has the last word.
-            guard record["willRetry"] == nil else { return nil }
+            if hasShownSettled, record["willRetry"] != nil { return nil }
             isRunning = false
             return .maybeOver
         case .agentSettled:
             self = RunWatch()
+            hasShownSettled = true
             return .over
         case .retryStart:
             isRetrying = true

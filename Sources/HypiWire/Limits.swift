@@ -79,6 +79,8 @@ public enum Limits {
     public static let rememberedCommands = 1024
     /// Commands that wait for pi to take them; beyond it a command is refused.
     public static let queuedCommands = 256
+    /// Bytes of the prompts and images that wait for their turn; beyond it a prompt is refused.
+    public static let queuedPromptBytes = 64 << 20
     /// Reasons that a log gets while an agent is without its hypivisor; what comes beyond it is not told.
     public static let outageReasons = 8
     /// Bytes of pi's last words on stderr that are kept for messages.

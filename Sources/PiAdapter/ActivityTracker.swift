@@ -3,17 +3,26 @@ import NIOCore
 
 /// Derives from pi's records what the agent is doing.
 ///
-/// Idle means `agent_settled` where pi has it (0.84 and later, told by `willRetry` in `agent_end`), else `agent_end`.
-/// A run can also end without either: a new session, a switch and a compaction cut it off, and their answers are the
-/// only sign. Pure: records in, an activity out.
+/// Idle means `agent_settled` from a pi that has shown it. From any other one, and in the first run, it means an
+/// `agent_end` after which `get_state` says that nothing runs. (pi 0.75 to 0.80 puts `willRetry` into `agent_end` and never
+/// settles.) A run can also end without either: a new session, a switch and a compaction cut it off, and their answers are
+/// the only sign. Pure: records in, an activity out.
 public struct ActivityTracker: Sendable {
+    private enum Run: Equatable {
+        case none
+        case running
+        /// `agent_end` came. This pi says `agent_settled`, or else `get_state` has to confirm that nothing follows.
+        case ending(awaitsSettled: Bool)
+    }
+
     /// Whether pi has answered anything: before that it reads no commands, and no dialog can be answered.
     public private(set) var hasAnswered = false
-    private var isRunning = false
-    /// `agent_end` came with the promise of `agent_settled`.
-    private var awaitsSettled = false
+    /// Whether the conversation is being summarised.
+    public private(set) var isCompacting = false
+    private var run = Run.none
+    /// Whether this pi has ever said `agent_settled`.
+    private var hasShownSettled = false
     private var isRetrying = false
-    private var isCompacting = false
     /// The request for a summary failed.
     private var isRetryingSummary = false
     private var isBlocked = false
@@ -29,31 +38,35 @@ public struct ActivityTracker: Sendable {
         if openDialogs > 0 { return .inputRequired }
         if isCompacting { return isRetryingSummary ? .retrying : .compacting }
         if isRetrying { return .retrying }
-        return isRunning ? .working : .idle
+        return run == .none ? .idle : .working
     }
 
     /// Whether a run is under way: a prompt sent now would be queued.
     public var isBusy: Bool {
-        isRunning || isRetrying
+        run != .none || isRetrying
     }
 
-    /// Whether nothing runs and nothing waits.
+    /// Whether nothing runs.
     public var isAtRest: Bool {
-        !isRunning && !isRetrying && !isCompacting && openDialogs == 0
+        !isBusy && !isCompacting
+    }
+
+    /// Whether the run seems to be over and only `get_state` can say so.
+    public var needsConfirmation: Bool {
+        run == .ending(awaitsSettled: false) && !isRetrying
     }
 
     /// Takes the next record.
     public mutating func apply(_ record: PiRecord) {
         switch record.kind {
         case .agentStart:
-            isRunning = true
+            run = .running
             isRetrying = false
-            awaitsSettled = false
         case .agentEnd:
-            // With `willRetry` present, whatever its value, `agent_settled` has the last word.
-            awaitsSettled = record.value(of: "willRetry") != nil
-            isRunning = awaitsSettled
-        case .agentSettled: endRun()
+            run = .ending(awaitsSettled: hasShownSettled && record.value(of: "willRetry") != nil)
+        case .agentSettled:
+            hasShownSettled = true
+            endRun()
         case .retryStart: isRetrying = true
         case .retryEnd: isRetrying = false
         case .compactionStart, .autoCompactionStart:
@@ -81,10 +94,15 @@ public struct ActivityTracker: Sendable {
     /// Takes what `get_state` says; it corrects whatever was missed.
     public mutating func corrected(isStreaming: Bool, isCompacting: Bool) {
         hasAnswered = true
+        self.isCompacting = isCompacting
         // Between a failed attempt and the next one, and before `agent_settled`, pi does not stream and is not done
         // either.
-        if !isRetrying && !awaitsSettled { isRunning = isStreaming }
-        self.isCompacting = isCompacting
+        guard !isRetrying else { return }
+        switch run {
+        case .none: if isStreaming { run = .running }
+        case .running, .ending(awaitsSettled: false): if !isStreaming { run = .none }
+        case .ending(awaitsSettled: true): break
+        }
     }
 
     /// A command went to pi that works in silence (`compact` before 0.84 has no events).
@@ -105,8 +123,7 @@ public struct ActivityTracker: Sendable {
     }
 
     private mutating func endRun() {
-        isRunning = false
+        run = .none
         isRetrying = false
-        awaitsSettled = false
     }
 }

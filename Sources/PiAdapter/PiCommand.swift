@@ -5,8 +5,14 @@ public import NIOCore
 public enum PiCommand {
     /// How a command has to be handled on its way to pi.
     public enum Handling: Sendable, Equatable {
-        /// Starts or joins a run: one at a time, always with `streamingBehavior`.
+        /// Starts a run, or steers one: one at a time, always with `streamingBehavior`.
         case prompt
+        /// Says something to the model while a run is under way.
+        case steer
+        /// A prompt for after the run.
+        case followUp
+        /// Takes back what waits.
+        case clearsQueue
         /// Stops a run: waits until the run before it has begun.
         case abort
         /// Replaces or cuts off the conversation: state has to be taken afresh.
@@ -21,10 +27,12 @@ public enum PiCommand {
     public static func handling(_ type: String) -> Handling {
         switch type {
         case "prompt": .prompt
+        case "steer": .steer
+        case "follow_up": .followUp
+        case "clear_queue": .clearsQueue
         case "abort": .abort
         case "new_session", "switch_session", "fork", "compact": .replacesSession
-        case "set_model", "cycle_model", "set_thinking_level", "cycle_thinking_level", "set_session_name", "steer",
-            "follow_up", "clear_queue", "clone":
+        case "set_model", "cycle_model", "set_thinking_level", "cycle_thinking_level", "set_session_name", "clone":
             .changesState
         default: .plain
         }
@@ -58,6 +66,8 @@ public enum PiCommand {
     public static let getMessages: JSONObject = ["type": "get_messages"]
     /// Stops the run.
     public static let abort: JSONObject = ["type": "abort"]
+    /// Takes back what waits in pi (0.84 and later; an older pi refuses it).
+    public static let clearQueue: JSONObject = ["type": "clear_queue"]
 
     /// Whether a command only asks, so that asking twice does no harm.
     public static func isQuery(_ type: String) -> Bool {
@@ -65,11 +75,47 @@ public enum PiCommand {
     }
 
     /// The answer to a command that never reached pi, in the shape of pi's own; its id is empty and to be replaced.
-    public static func refusal(of type: String, _ error: String) -> ByteBuffer {
-        let record: JSONObject = [
+    ///
+    /// - Parameters:
+    ///   - type: The command's type.
+    ///   - error: Why it was not done.
+    ///   - data: What a program has to know of it.
+    /// - Returns: The record.
+    public static func refusal(of type: String, _ error: String, data: JSON? = nil) -> ByteBuffer {
+        var record: JSONObject = [
             "id": "", "type": "response", "command": .string(type), "success": false, "error": .string(error),
         ]
+        record["data"] = data
         return JSON.object(record).buffer
+    }
+
+    /// The answer to a command that was done without pi; its id is empty and to be replaced.
+    public static func answer(to type: String, _ data: JSON) -> ByteBuffer {
+        let record: JSONObject = [
+            "id": "", "type": "response", "command": .string(type), "success": true, "data": data,
+        ]
+        return JSON.object(record).buffer
+    }
+
+    /// pi's answer to a prompt with what became of it, in the form that pi 0.99 and later use; other bytes stay.
+    public static func adding(disposition: String, to line: ByteBuffer) -> ByteBuffer {
+        guard line.value(of: "data") == nil,
+            let brace = line.readableBytesView.lastIndex(of: UInt8(ascii: "}")),
+            let head = line.getSlice(at: line.readerIndex, length: brace - line.readerIndex)
+        else { return line }
+        var answer = ByteBuffer()
+        answer.writeImmutableBuffer(head)
+        answer.writeString(",\"data\":{\"disposition\":\"\(disposition)\"}}")
+        return answer
+    }
+
+    /// A command that starts a run, as the prompt that it is for a pi at rest.
+    public static func asPrompt(_ command: JSONObject) -> JSONObject {
+        guard command["type"]?.string != "prompt" else { return command }
+        var prompt = command
+        prompt["type"] = "prompt"
+        prompt["streamingBehavior"] = "followUp"
+        return prompt
     }
 
     /// A prompt from plain text.

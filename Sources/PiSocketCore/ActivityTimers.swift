@@ -32,6 +32,13 @@ final class ActivityTimers {
         if idle == nil { idle = schedule(in: idleExit) { $0.isIdleForLong() } }
     }
 
+    /// A run has ended; what the agent does now belongs to the next one.
+    func turnEnded(_ activity: Node.Activity) {
+        turn?.cancel()
+        turn = nil
+        watchTurn(activity)
+    }
+
     private func watchTurn(_ activity: Node.Activity) {
         switch activity {
         case .idle, .starting, .blocked, .other:

@@ -191,42 +191,37 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
 
     // MARK: SessionHubDelegate
 
-    func hub(activity: Node.Activity, queued: Int, isUp: Bool) {
-        let isReady = isUp && !hasAnswered
-        hasAnswered = hasAnswered || isUp
+    func hub(status: SessionNews.Status, news: SessionNews) {
+        let isReady = status.isUp && !hasAnswered
+        hasAnswered = hasAnswered || status.isUp
         if endsWithInput { endWithInput() }
-        let isNew = activity != self.activity
-        self.activity = activity
+        let isNew = status.activity != activity
+        activity = status.activity
+        if let state = news.state { sessionFile = state.sessionFile }
+        // One change: who sees the activity sees the figures that belong to it.
         report.change { node in
             if isNew || node.activity == nil {
                 node.activity = activity
                 node.activitySince = Timestamp.text(milliseconds: Self.now())
             }
-            node.queued = queued
+            node.queued = status.queued
+            if let state = news.state {
+                node.sessionID = state.sessionID
+                node.sessionFile = state.sessionFile
+                node.name = news.isRenamed ? state.sessionName : options.name ?? state.sessionName
+                node.model = state.model
+                node.thinking = state.thinkingLevel
+            }
+            if let stats = news.stats {
+                node.cost = stats.cost
+                node.tokens = stats.tokens
+                node.contextPercent = stats.contextPercent
+            }
         }
         timers.update(activity, viewerCount: viewerCount)
         guard isReady else { return }
         signals.yield(.ready)
         fire("ready", [:])
-    }
-
-    func hub(state: PiState) {
-        sessionFile = state.sessionFile
-        report.change { node in
-            node.sessionID = state.sessionID
-            node.sessionFile = state.sessionFile
-            node.name = state.sessionName ?? options.name
-            node.model = state.model
-            node.thinking = state.thinkingLevel
-        }
-    }
-
-    func hub(stats: PiStats) {
-        report.change { node in
-            node.cost = stats.cost
-            node.tokens = stats.tokens
-            node.contextPercent = stats.contextPercent
-        }
     }
 
     func hub(viewerCount: Int) {
@@ -239,6 +234,7 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     func hub(happened happening: SessionHappening) {
         switch happening {
         case .settled, .failed:
+            timers.turnEnded(activity)
             if case .failed(let reason) = happening {
                 fire("error", ["detail": .string(reason)])
             } else {

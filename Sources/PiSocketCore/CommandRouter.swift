@@ -8,10 +8,16 @@ typealias ViewerID = UInt64
 
 /// Brings commands to pi in an order that a real pi survives, and answers back to who asked.
 ///
-/// Every command gets an id of ours, so that ids of different viewers never collide. Prompts and aborts pass a gate one
-/// at a time: the next is written once the one before was answered and its run has begun, since pi drops both otherwise
-/// (records real-0.58.3, traps 3 and 4). Whether an extension command begins a run is not said by any event, so after a
-/// successful answer without `agent_start` pi is asked with `get_state`. Pure: events in, actions out.
+/// Every command gets an id of ours, so that ids of different viewers never collide. Prompts wait in the ``PromptQueue``
+/// until nothing runs. Prompts and aborts pass a gate one at a time: the next is written once the one before was answered
+/// and its run has begun, since pi drops both otherwise (records real-0.58.3, traps 3 and 4). Steering and commands of
+/// extensions go to a working pi at once. Pure: events in, actions out.
+///
+/// ```
+/// prompt            -> queue ---(nothing runs)---> gate -> pi
+/// steering, abort   -> urgent -------------------> gate -> pi
+/// everything else   ------------------------------------> pi
+/// ```
 struct CommandRouter {
     /// Who waits for an answer.
     struct Asker {
@@ -22,6 +28,10 @@ struct CommandRouter {
         var originalID: ByteBuffer?
         /// The viewer's name for the command, under which a repeat is recognised.
         var clientMessageID: String?
+        /// Whether the asker was told that its prompt waits, so that what comes now is a second answer.
+        var wasQueued = false
+        /// Whether it is the program at the other end of `--stdio`.
+        var takesUsForPi = false
     }
 
     /// Why a command was sent.
@@ -32,9 +42,25 @@ struct CommandRouter {
 
     /// What the bridge itself asks pi.
     enum OwnQuestion {
-        case state, stats, commands, messages, tools, gateProbe, abort
+        case state, stats, commands, messages, tools, gateProbe, abort, clearQueue
+        /// `get_state` right after a prompt: whether pi answers it before the prompt.
+        case order
+        /// `get_state` after the end of a run: whether something follows.
+        case end
         /// What the session has cost at the end of a run.
         case finalStats
+        /// What it has cost after a compaction, or what another session has cost.
+        case sessionStats
+    }
+
+    /// What pi does at the moment.
+    struct Condition {
+        /// A run is under way: steering reaches it.
+        var isBusy = false
+        /// The conversation is being summarised.
+        var isCompacting = false
+        /// The next prompt may be written: nothing runs, and everything about the last run is known.
+        var mayBegin = true
     }
 
     /// What is to be done now.
@@ -49,32 +75,40 @@ struct CommandRouter {
         case refuse(Asker, command: String, error: String)
         /// Give a viewer pi's answer.
         case deliver(Asker, ByteBuffer)
+        /// Show every viewer which prompts wait, and what became of one.
+        case queueChanged(QueueChange)
     }
 
-    private struct Waiting {
+    /// What happened to the queue.
+    enum QueueChange: Equatable {
+        case added
+        case started(id: String)
+        case removed(ids: [String], reason: String)
+    }
+
+    struct Urgent {
         var command: JSONObject
-        var type: String
         var asker: Asker
+        /// The prompt that an abort is meant for, while it has not been written.
+        var waitsFor: String?
+
+        var type: String { command["type"]?.string ?? "" }
+        var isPrompt: Bool { PiCommand.handling(type) == .prompt }
     }
 
-    private enum Gate {
-        case open
-        case closed(id: String, isAnswered: Bool, probes: Int)
-    }
+    var ledger = CommandLedger()
+    var gate = CommandGate()
+    var memory = CommandMemory()
+    var queue = PromptQueue()
+    var urgent: Deque<Urgent> = []
+    /// Commands that replace the conversation and that pi has not answered, with the newest prompt before each.
+    var replacing: [String: Int] = [:]
+    /// Answers to `clear_queue` that pi still owes, with the prompts that were taken back here.
+    var clearing: [String: [String]] = [:]
 
-    /// Probes after which a prompt that began no run is taken for an extension command.
-    private static let probeLimit = 2
-
-    private var ledger = CommandLedger()
-    private var gate = Gate.open
-    /// Whether the gate was closed behind a prompt, and not an abort.
-    private var isGateOfPrompt = false
-    private var waiting: Deque<Waiting> = []
-    private var memory = CommandMemory()
-
-    /// How many prompts wait at the gate.
+    /// How many prompts wait here.
     var waitingCount: Int {
-        waiting.count { PiCommand.handling($0.type) == .prompt }
+        queue.entries.count + urgent.count { $0.isPrompt }
     }
 
     // MARK: Commands
@@ -85,16 +119,17 @@ struct CommandRouter {
         return [.write(PiCommand.line(command, id: id))]
     }
 
-    /// A viewer's command.
+    /// A viewer's command; ``drain(_:)`` has to follow.
     ///
     /// - Parameters:
     ///   - command: As the viewer wrote it.
     ///   - asker: Who gets the answer.
-    ///   - isBusy: Whether a run is under way.
+    ///   - pi: What pi does.
+    ///   - isOfExtension: Whether it is a prompt that an extension takes as its command.
     ///   - refusal: Why it may not be done now, if so; a repeat of one that was done is answered even then.
     /// - Returns: What is to be done, in order.
     mutating func submit(
-        _ command: JSONObject, from asker: Asker, isBusy: Bool, refusal: String? = nil
+        _ command: JSONObject, from asker: Asker, pi: Condition, isOfExtension: Bool = false, refusal: String? = nil
     ) -> [Action] {
         let type = command["type"]?.string ?? ""
         if !PiCommand.isQuery(type) {
@@ -105,125 +140,115 @@ struct CommandRouter {
             }
         }
         if let refusal { return refuse(asker, type, refusal) }
-        guard waiting.count < Limits.queuedCommands, ledger.unansweredCount < 2 * Limits.queuedCommands else {
+        guard urgent.count < Limits.queuedCommands, ledger.unansweredCount < 2 * Limits.queuedCommands else {
             return refuse(asker, type, "too many commands wait: try again later")
         }
+        let reachesRun = pi.isBusy && !holdsPrompts(pi)
         switch PiCommand.handling(type) {
-        case .prompt, .abort:
-            waiting.append(Waiting(command: command, type: type, asker: asker))
-            return drain()
-        case .replacesSession, .changesState, .plain:
-            return send(command, type, asker)
+        case .prompt where reachesRun && (isOfExtension || command["streamingBehavior"]?.string == "steer"):
+            urgent.append(Urgent(command: command, asker: asker))
+            return []
+        case .steer where !holdsPrompts(pi): return send(command, type, asker)
+        case .prompt, .steer, .followUp: return enqueue(command, type, asker)
+        case .abort:
+            // What runs is meant; where nothing does, what is about to.
+            let isForNext = !pi.isBusy && !holdsPrompts(pi) && !gate.isOfPrompt
+            urgent.append(
+                Urgent(command: command, asker: asker, waitsFor: isForNext ? queue.entries.first?.id : nil))
+            return []
+        case .clearsQueue: return clearQueue(command, type, asker)
+        case .replacesSession, .changesState, .plain: return send(command, type, asker)
         }
     }
 
-    private mutating func send(_ command: JSONObject, _ type: String, _ asker: Asker) -> [Action] {
+    /// A prompt that is written during a compaction, or before a new session is there, is lost or lands in the old one.
+    private func holdsPrompts(_ pi: Condition) -> Bool {
+        pi.isCompacting || !replacing.isEmpty
+    }
+
+    private mutating func enqueue(_ command: JSONObject, _ type: String, _ asker: Asker) -> [Action] {
+        guard !queue.isFull(adding: PromptQueue.byteCount(of: command)) else {
+            return refuse(asker, type, "too many prompts wait: try again later")
+        }
+        queue.append(command, from: asker)
+        return []
+    }
+
+    mutating func send(_ command: JSONObject, _ type: String, _ asker: Asker) -> [Action] {
         let id = ledger.add(type: type, .viewer(asker))
+        if PiCommand.handling(type) == .replacesSession { replacing[id] = queue.lastNumber }
         return [.sent(type), .write(PiCommand.line(command, id: id))]
     }
 
     /// Nothing was done, so that a repeat may be.
-    private mutating func refuse(_ asker: Asker, _ type: String, _ error: String) -> [Action] {
+    mutating func refuse(_ asker: Asker, _ type: String, _ error: String) -> [Action] {
         [.refuse(memory.forget(asker), command: type, error: error)]
     }
 
     /// Whether a prompt was written, and whether its run has begun is not known yet.
     var isBeginning: Bool {
-        if case .closed = gate { isGateOfPrompt } else { false }
+        gate.isBeginning
     }
 
-    private mutating func drain() -> [Action] {
+    // MARK: What goes to pi
+
+    /// Writes what may be written now; at the end of everything that happens.
+    mutating func drain(_ pi: Condition) -> [Action] {
         var actions: [Action] = []
-        while case .open = gate, let next = waiting.popFirst() {
-            actions += send(next.command, next.type, next.asker)
-            gate = .closed(id: ledger.lastID, isAnswered: false, probes: 0)
-            isGateOfPrompt = PiCommand.handling(next.type) == .prompt
+        while let next = nextUrgent(pi) {
+            if next.isPrompt, !pi.isBusy {
+                // The run that it was for is over.
+                actions += enqueue(next.command, next.type, next.asker)
+            } else {
+                actions += pass(next.command, next.asker)
+            }
         }
+        if gate.isOpen, urgent.allSatisfy({ $0.waitsFor != nil }), pi.mayBegin, !holdsPrompts(pi),
+            let entry = queue.popFirst()
+        {
+            var asker = entry.asker
+            if entry.isAnnounced {
+                asker.wasQueued = true
+                actions.append(.queueChanged(.started(id: entry.id)))
+            }
+            actions += pass(PiCommand.asPrompt(entry.command), asker)
+        }
+        let new = queue.announce()
+        if !new.isEmpty { actions.append(.queueChanged(.added)) }
+        for entry in new { actions.append(acknowledge(entry)) }
         return actions
     }
 
-    /// Prompts that have not been written yet are not to be: a guard has stopped the agent, or it ends.
-    mutating func refuseWaiting(_ error: String) -> [Action] {
-        let prompts = waiting.filter { PiCommand.handling($0.type) == .prompt }
-        waiting.removeAll { PiCommand.handling($0.type) == .prompt }
-        return prompts.flatMap { refuse($0.asker, $0.type, error) }
-    }
-
-    // MARK: Answers
-
-    /// What an answer turns out to be.
-    struct Answer {
-        var type: String
-        var question: OwnQuestion?
-        var actions: [Action]
-    }
-
-    /// Whether an id is the one of a question of ours that pi has not answered.
-    func isAsking(_ question: OwnQuestion, as id: String) -> Bool {
-        if case .own(question) = ledger.purpose(of: id) { true } else { false }
-    }
-
-    /// Who waits for the answer to a command with an id of ours.
-    func asker(of id: String) -> Asker? {
-        if case .viewer(let asker) = ledger.purpose(of: id) { asker } else { nil }
-    }
-
-    /// pi's answer to something; `nil` for one that nobody asked.
-    mutating func answered(_ response: PiResponse, isBusy: Bool) -> Answer? {
-        switch ledger.take(response) {
-        case .unknown: return nil
-        case .repeated(let type): return Answer(type: type, question: nil, actions: [])
-        case .answer(let id, let type, .own(let question)):
-            return Answer(type: type, question: question, actions: passGate(id, type, response, isBusy: isBusy))
-        case .answer(let id, let type, .viewer(let asker)):
-            let answer = memory.answered(asker, response.line)
-            return Answer(
-                type: type, question: nil,
-                actions: [.deliver(answer.asker, answer.line)] + passGate(id, type, response, isBusy: isBusy))
+    private mutating func nextUrgent(_ pi: Condition) -> Urgent? {
+        let index = urgent.firstIndex { item in
+            if let id = item.waitsFor, queue.contains(id: id) { return false }
+            return gate.lets(item.isPrompt)
         }
+        return index.map { urgent.remove(at: $0) }
     }
 
-    private mutating func passGate(
-        _ id: String, _ type: String, _ response: PiResponse, isBusy: Bool
-    ) -> [Action] {
-        guard case .closed(id, _, let probes) = gate else { return [] }
-        if !response.success || isBusy || PiCommand.handling(type) == .abort {
-            gate = .open
-            return drain()
+    private mutating func pass(_ command: JSONObject, _ asker: Asker) -> [Action] {
+        let type = command["type"]?.string ?? ""
+        var actions = send(command, type, asker)
+        let id = ledger.lastID
+        guard PiCommand.handling(type) == .prompt else {
+            gate.closeForAbort(id)
+            return actions
         }
-        gate = .closed(id: id, isAnswered: true, probes: probes)
-        return [.probe(isLater: false)]
-    }
-
-    /// A run has begun.
-    mutating func runBegan() -> [Action] {
-        guard case .closed(_, true, _) = gate else { return [] }
-        gate = .open
-        return drain()
-    }
-
-    /// `get_state` answered the gate's question.
-    mutating func probed(isBusy: Bool) -> [Action] {
-        guard case .closed(let id, true, let probes) = gate else { return [] }
-        if isBusy || probes >= Self.probeLimit {
-            gate = .open
-            return drain()
+        var orderID: String?
+        if gate.asksForOrder {
+            actions += ask(.order, PiCommand.getState)
+            orderID = ledger.lastID
         }
-        gate = .closed(id: id, isAnswered: true, probes: probes + 1)
-        return [.probe(isLater: true)]
+        gate.closeForPrompt(id, command, orderID: orderID)
+        return actions
     }
 
-    /// pi is gone: whoever waits is told so, and nothing is sent again.
-    mutating func piExited() -> [Action] {
-        let queued = waiting
-        waiting = []
-        gate = .open
-        var actions: [Action] = []
-        for (type, asker) in ledger.removeAll() {
-            // pi may have done it: a repeat is answered the same and not done again.
-            let answer = memory.answered(asker, PiCommand.refusal(of: type, "pi exited before it answered"))
-            actions.append(.deliver(answer.asker, answer.line))
-        }
-        return actions + queued.flatMap { refuse($0.asker, $0.type, "pi exited before it was asked") }
+    /// The first answer to a prompt that waits: it is accepted, and will be done.
+    private mutating func acknowledge(_ entry: PromptQueue.Entry) -> Action {
+        let line = PiCommand.answer(
+            to: entry.type, ["disposition": "queued", "queueId": .string(entry.id)])
+        let answer = memory.answered(entry.asker, line)
+        return .deliver(answer.asker, answer.line)
     }
 }

@@ -1,3 +1,5 @@
+import PiAdapter
+
 /// How pi ended.
 struct PiExit: Sendable, Equatable {
     /// The exit code, if it exited.
@@ -20,8 +22,8 @@ extension PiExit {
         return "exit status \(code ?? 0)"
     }
 
-    /// The last line it wrote to stderr.
-    var lastLine: String {
-        lastWords.split(separator: "\n").last.map(String.init) ?? ""
+    /// The line of stderr that says why it ended.
+    var complaint: String {
+        ErrorOutput.complaint(in: lastWords)
     }
 }

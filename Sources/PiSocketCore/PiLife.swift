@@ -38,8 +38,8 @@ struct PiLife: Sendable {
                 let question = try await bridge.eventLoop.submit { bridge.value.openQuestion }.get()
                 throw PiSocketError.endedEarly(
                     command: command.executable, how: exit.how,
-                    lastLine: question.map { "an extension asked '\($0)', and pi takes no answer while it starts" }
-                        ?? exit.lastLine)
+                    complaint: question.map { "an extension asked '\($0)', and pi takes no answer while it starts" }
+                        ?? exit.complaint)
             }
             let restarts =
                 !isStopping && !exit.isClean && options.restart == .onFailure
@@ -47,7 +47,7 @@ struct PiLife: Sendable {
             try await bridge.eventLoop.submit { bridge.value.piExited(exit, isRestarting: restarts) }.get()
             guard restarts else {
                 if isStopping || exit.isClean { return }
-                throw PiSocketError.ended(how: exit.how, lastLine: exit.lastLine)
+                throw PiSocketError.ended(how: exit.how, complaint: exit.complaint)
             }
             await endOrphans()
             sessionFile = file

@@ -142,8 +142,8 @@ public enum PiSocketError: Error, Sendable, Equatable {
     case cannotUse(AgentFolder.Fault)
     /// pi was not started: not found, not executable.
     case cannotStart(command: String, reason: String)
-    /// pi ended before it answered anything; how, and its last line.
-    case endedEarly(command: String, how: String, lastLine: String)
+    /// pi ended before it answered anything; how, and its complaint.
+    case endedEarly(command: String, how: String, complaint: String)
     /// pi crashed and was not started again.
-    case ended(how: String, lastLine: String)
+    case ended(how: String, complaint: String)
 }

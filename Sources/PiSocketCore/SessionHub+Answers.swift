@@ -12,7 +12,7 @@ extension SessionHub {
     ///   - record: The record that it is.
     ///   - messages: The conversation, where the answer told it and it was read apart from the record.
     func take(_ response: PiResponse, of record: PiRecord, messages: MessageIndex? = nil) {
-        guard let answer = router.answered(response, isBusy: tracker.isBusy) else {
+        guard let answer = router.answered(response, pi: condition) else {
             // Not ours to judge: an extension may have written it, or a program behind `--stdio` has asked in a way
             // that pi answers without an id.
             forward(record)
@@ -26,13 +26,18 @@ extension SessionHub {
             switch PiCommand.handling(answer.type) {
             case .replacesSession:
                 inFlight = InFlight()
-                refresh()
+                refreshAfterwards()
                 if goesElsewhere(answer.type, response) {
                     beginAnew("session_changed")
                     askMessages()
                 }
-            case .changesState: refresh()
-            case .prompt, .abort, .plain: break
+            case .changesState, .steer, .followUp, .clearsQueue:
+                if answer.type == "set_session_name" { news.isRenamed = true }
+                refresh()
+            case .prompt:
+                // Steering waits in pi.
+                if tracker.isBusy { perform(router.ask(.state, PiCommand.getState)) }
+            case .abort, .plain: break
             }
         }
         if answer.type == "abort", response.success { watchAbort() }
@@ -48,7 +53,7 @@ extension SessionHub {
     /// A real pi loses an abort that comes too soon, and says that it was done (records real-0.58.3, 06e): if the run
     /// goes on, it is sent again.
     private func watchAbort() {
-        guard tracker.isBusy, repeatedAborts < Self.repeatedAbortLimit else { return }
+        guard tracker.isBusy, repeatedAborts < Self.repeatedAbortLimit || blocked != nil else { return }
         repeatedAborts += 1
         let run = runNumber
         eventLoop.assumeIsolated().scheduleTask(in: Self.abortTime) {
@@ -62,10 +67,10 @@ extension SessionHub {
     ) {
         switch question {
         case .messages: takeMessages(response.success ? messages ?? response.messages.map(MessageIndex.init) : nil)
-        case .state, .gateProbe: takeState(response, isProbe: question == .gateProbe)
-        case .stats, .finalStats: takeStats(response, isFinal: question == .finalStats)
+        case .state, .gateProbe, .order, .end: takeState(response, question)
+        case .stats, .finalStats, .sessionStats: takeStats(response, question)
         case .commands: takeCommands(response)
-        case .tools, .abort: break
+        case .tools, .abort, .clearQueue: break
         }
     }
 
@@ -77,21 +82,23 @@ extension SessionHub {
         return data
     }
 
-    private func takeState(_ response: PiResponse, isProbe: Bool) {
+    private func takeState(_ response: PiResponse, _ question: CommandRouter.OwnQuestion) {
         if let data = data(response) {
             let state = PiState(data)
             self.state = state
             tracker.corrected(isStreaming: state.isStreaming, isCompacting: state.isCompacting)
-            delegate.hub(state: state)
+            news.state = state
         }
-        if isProbe { perform(router.probed(isBusy: tracker.isBusy)) }
+        if question == .gateProbe { perform(router.probed(condition)) }
+        if question == .end, tracker.needsConfirmation { confirmEndLater() }
     }
 
-    private func takeStats(_ response: PiResponse, isFinal: Bool) {
+    private func takeStats(_ response: PiResponse, _ question: CommandRouter.OwnQuestion) {
         let stats = data(response).map(PiStats.init)
-        if let stats { delegate.hub(stats: stats) }
+        if let stats { news.stats = stats }
+        if question != .stats { owedStats = max(0, owedStats - 1) }
         // The run ended before its cost stops the agent.
-        if isFinal { tellEnd() }
+        if question == .finalStats { tellEnd() }
         if let trip = guards.apply(cost: stats?.cost) { trippedGuard(trip) }
     }
 
@@ -105,14 +112,22 @@ extension SessionHub {
 
     /// A guard stops the agent: the run is aborted and nothing new begins before a person says so.
     func trippedGuard(_ trip: GuardTrip) {
-        guard blocked == nil else { return }
+        // What pi has begun all the same is stopped as well.
+        guard blocked == nil else { return abortForGuard() }
         blocked = trip.detail
         tracker.setBlocked(true)
         perform(router.refuseWaiting(Self.blockedError(trip.detail)))
-        if tracker.isBusy { perform(router.ask(.abort, PiCommand.abort)) }
+        abortForGuard()
         broadcast.append(["type": "guard", "guard": .string(trip.name), "detail": .string(trip.detail)])
         happened(.guarded(trip))
         finishStep()
+    }
+
+    /// Ends what runs, and what pi would begin afterwards: before 0.87 it continues with what waits in it.
+    func abortForGuard() {
+        guard tracker.isBusy || tracker.isCompacting else { return }
+        perform(router.ask(.clearQueue, PiCommand.clearQueue))
+        perform(router.ask(.abort, PiCommand.abort))
     }
 
     /// Why a blocked agent takes no prompt.

@@ -8,10 +8,21 @@ extension SessionHub {
     /// A command for pi.
     func command(_ command: JSONObject, from viewer: Viewer, originalID: ByteBuffer?, clientMessageID: String? = nil) {
         let asker = CommandRouter.Asker(
-            viewer: viewer.id, clientID: viewer.clientID, originalID: originalID, clientMessageID: clientMessageID)
+            viewer: viewer.id, clientID: viewer.clientID, originalID: originalID, clientMessageID: clientMessageID,
+            takesUsForPi: viewer.shape == .lines)
         let refusal = refusal(of: command["type"]?.string ?? "")
-        perform(router.submit(command, from: asker, isBusy: tracker.isBusy, refusal: refusal))
+        perform(
+            router.submit(
+                command, from: asker, pi: condition, isOfExtension: isOfExtension(command), refusal: refusal))
         finishStep()
+    }
+
+    /// Whether a prompt is a command of an extension, as far as pi has told its commands: pi carries it out at once, even
+    /// while it works.
+    private func isOfExtension(_ command: JSONObject) -> Bool {
+        guard let text = command["message"]?.string, text.hasPrefix("/") else { return false }
+        let name = text.dropFirst().prefix { !$0.isWhitespace }
+        return commands.contains { $0["source"] == "extension" && $0["name"]?.string.map { $0 == name } == true }
     }
 
     private func refusal(of type: String) -> String? {

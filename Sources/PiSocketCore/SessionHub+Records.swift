@@ -60,7 +60,7 @@ extension SessionHub {
         tellEnds()
         snapshots.isAsking = false
         resetRun()
-        perform(router.piExited())
+        perform(router.piExited(isRestarting: isRestarting && blocked == nil))
         for id in dialogs.closeAll() { broadcast.append(["type": "extension_ui_resolved", "id": id]) }
         broadcast.forgetUpdates()
         var frame: JSONObject = ["type": "agent_exit"]
@@ -113,14 +113,19 @@ extension SessionHub {
             runNumber += 1
             repeatedAborts = 0
             perform(router.runBegan())
+            if blocked != nil { abortForGuard() }
         case .messageEnd where record.isOfAssistant: failure = record.failure
         case .uiRequest: opened(record)
+        case .messageStart where state?.pendingMessageCount ?? 0 > 0:
+            // It may be what waited; before 0.79 pi does not say so.
+            perform(router.ask(.state, PiCommand.getState))
         case .turnEnd, .queueUpdate, .sessionInfoChanged, .thinkingLevelChanged: refresh()
         case .entryAppended:
             // A message has left the context.
             if record.value(of: "entry")?.value(of: "type") == ByteBuffer(string: "\"context_edit\"") { refresh() }
         default: break
         }
+        confirmEnd(after: record.kind)
         for trip in guards.apply(record) { trippedGuard(trip) }
         watchSettling(hasSaidSo: record.kind == .agentSettled)
     }
@@ -147,10 +152,35 @@ extension SessionHub {
         perform(router.ask(.stats, PiCommand.getStats))
     }
 
+    /// The same after something that costs: what it did counts as going on until pi has said how much.
+    func refreshAfterwards() {
+        perform(router.ask(.state, PiCommand.getState))
+        owedStats += 1
+        perform(router.ask(.sessionStats, PiCommand.getStats))
+    }
+
     // MARK: The end of a run
 
-    /// A run is over when nothing follows it: a pi that has `agent_settled` says so, of an older one a moment of
-    /// idleness does, since `agent_end` comes before `auto_retry_start` and `auto_compaction_start`.
+    /// Asks whether a run is over of a pi that may not say so itself.
+    private func confirmEnd(after kind: PiRecord.Kind) {
+        switch kind {
+        case .agentEnd, .retryEnd, .compactionEnd, .autoCompactionEnd:
+            if tracker.needsConfirmation { perform(router.ask(.end, PiCommand.getState)) }
+        default: break
+        }
+    }
+
+    /// pi still streams: it has not come to its own end, or says `agent_settled` in a moment.
+    func confirmEndLater() {
+        eventLoop.assumeIsolated().scheduleTask(in: Self.settleTime) {
+            guard self.tracker.needsConfirmation else { return }
+            self.perform(self.router.ask(.end, PiCommand.getState))
+        }
+    }
+
+    /// Tells the end of a run once nothing follows it.
+    ///
+    /// A pi that has `agent_settled` says so. Of an older one a moment of idleness does, since `agent_end` comes before `auto_retry_start` and `auto_compaction_start`.
     func watchSettling(hasSaidSo: Bool = false) {
         if tracker.isBusy { hasUnsettledRun = true }
         guard hasUnsettledRun, tracker.isAtRest else { return }

@@ -124,7 +124,7 @@ extension SessionHub {
             serverID: serverID, boot: shape.boot(boot), seq: broadcast.next(shape) - 1, state: state,
             activity: activity, blocked: blocked, commands: commands, tools: tools.tools,
             pending: dialogs.open, inFlight: inFlight,
-            holdsHalves: shape == .sessionDelta, queued: queued)
+            holdsHalves: shape == .sessionDelta, queued: queued, queue: waitingPrompts)
     }
 
     /// The number of the oldest frame of a shape that is kept.

@@ -12,7 +12,7 @@ import PiAdapter
 ///
 /// ```
 /// PiProcess -> splitter -> PiRecord -> [ActivityTracker, InFlight, DialogBook] -> Broadcast -> Viewer -> socket
-/// Viewer -> ViewerFrames -> CommandRouter -> PiProcess
+/// Viewer -> ViewerFrames -> CommandRouter [PromptQueue, CommandGate] -> PiProcess
 /// ```
 final class SessionHub {
     /// The time a pi without `agent_settled` has to begin a retry or a compaction before its run counts as over.
@@ -68,12 +68,16 @@ final class SessionHub {
     private var lastViewerID: ViewerID = 0
     /// What was last compressed for one viewer alone, until the end of the step.
     var lastDeflated: (windowBits: Int, frame: ByteBuffer, deflated: ByteBuffer)?
+    /// Questions after what something has cost that pi has not answered; until then what it did counts as going on.
+    var owedStats = 0
+    /// What pi has told and the delegate has not been given.
+    var news = SessionNews()
     private var happenings: [SessionHappening] = []
     /// Runs that ended and whose cost pi has not told yet, oldest first.
     private var ends: [SessionHappening] = []
     /// Why the newest answer of the model is none, if so.
     var failure: String?
-    private var reported: (activity: Node.Activity, queued: Int, isUp: Bool)?
+    private var reported: SessionNews.Status?
 
     /// A hub without a pi yet.
     init(
@@ -113,17 +117,18 @@ final class SessionHub {
 
     /// Lets every viewer write what it can, and tells the delegate what changed; at the end of everything that happens.
     func finishStep() {
+        perform(router.drain(condition))
         for viewer in viewers.values { viewer.pump() }
         lastDeflated = nil
         broadcast.endStep()
-        let now = (activity: activity, queued: queued, isUp: tracker.hasAnswered)
-        if reported.map({ $0 == now }) != true {
+        let now = SessionNews.Status(activity: activity, queued: queued, isUp: tracker.hasAnswered)
+        if reported != now || !news.isEmpty {
             reported = now
-            delegate.hub(activity: now.activity, queued: now.queued, isUp: now.isUp)
+            delegate.hub(status: now, news: news.take())
         }
-        let news = happenings
+        let happened = happenings
         happenings = []
-        for happening in news { delegate.hub(happened: happening) }
+        for happening in happened { delegate.hub(happened: happening) }
     }
 
     /// Something happened; it is told at the end of the step, when it is known what the agent does now.
@@ -137,6 +142,7 @@ final class SessionHub {
     func ended(_ end: SessionHappening) {
         ends.append(end)
         perform(router.ask(.state, PiCommand.getState))
+        owedStats += 1
         perform(router.ask(.finalStats, PiCommand.getStats))
     }
 
@@ -147,44 +153,18 @@ final class SessionHub {
 
     /// pi is gone and tells nothing more.
     func tellEnds() {
+        owedStats = 0
         while !ends.isEmpty { tellEnd() }
     }
 
     /// What the agent does.
     ///
     /// A prompt that was written counts before its run has begun: whoever has got its answer must not find the agent idle.
+    /// A run counts until its cost is known, so that nobody sees an idle agent with the figures of before.
     var activity: Node.Activity {
-        tracker.activity == .idle && router.isBeginning ? .working : tracker.activity
-    }
-
-    /// Does what the router decided.
-    func perform(_ actions: [CommandRouter.Action]) {
-        for action in actions {
-            switch action {
-            case .write(let line): pi?.write(line: line)
-            case .sent(let type): tracker.sent(type)
-            case .probe(let isLater): probe(isLater: isLater)
-            case .refuse(let asker, let command, let error): refuse(asker, command, error)
-            case .deliver(let asker, let line): deliver(line, to: asker)
-            }
-        }
-    }
-
-    private func probe(isLater: Bool) {
-        guard isLater else { return perform(router.ask(.gateProbe, PiCommand.getState)) }
-        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(100)) {
-            self.perform(self.router.ask(.gateProbe, PiCommand.getState))
-        }
-    }
-
-    private func deliver(_ line: ByteBuffer, to asker: CommandRouter.Asker) {
-        guard let viewer = viewers[asker.viewer] else { return }
-        let own = line.restoringID(asker.originalID)
-        guard viewer.isSession else { return viewer.send(raw: own) }
-        viewer.send(raw: SnapshotFrames.response(own, clientMessageID: asker.clientMessageID))
-    }
-
-    private func refuse(_ asker: CommandRouter.Asker, _ command: String, _ error: String) {
-        deliver(PiCommand.refusal(of: command, error), to: asker)
+        guard tracker.activity == .idle else { return tracker.activity }
+        if router.isBeginning || hasUnsettledRun || !ends.isEmpty { return .working }
+        if owedStats > 0, let before = reported?.activity, [.working, .compacting].contains(before) { return before }
+        return .idle
     }
 }

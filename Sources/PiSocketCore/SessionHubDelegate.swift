@@ -20,14 +20,38 @@ enum SessionHappening: Sendable {
     case guarded(GuardTrip)
 }
 
+/// What pi has told of itself in one step.
+struct SessionNews {
+    /// What the agent does.
+    struct Status: Equatable {
+        var activity: Node.Activity
+        /// Prompts that wait, here and in pi.
+        var queued: Int
+        /// Whether pi has answered yet.
+        var isUp: Bool
+    }
+
+    /// What pi says it is.
+    var state: PiState?
+    var stats: PiStats?
+    /// Whether a viewer has named the session, which counts more than the name that the agent was started with.
+    var isRenamed = false
+
+    var isEmpty: Bool {
+        state == nil && stats == nil
+    }
+
+    /// The news, which are old afterwards.
+    mutating func take() -> SessionNews {
+        defer { (state, stats) = (nil, nil) }
+        return self
+    }
+}
+
 /// Who hears of the session; called on the hub's loop.
 protocol SessionHubDelegate: AnyObject {
-    /// The activity, the number of queued prompts, or whether pi has answered yet has changed.
-    func hub(activity: Node.Activity, queued: Int, isUp: Bool)
-    /// pi told its state.
-    func hub(state: PiState)
-    /// pi told its statistics.
-    func hub(stats: PiStats)
+    /// What the agent does has changed, or pi has told its state or its statistics; all of it at once.
+    func hub(status: SessionNews.Status, news: SessionNews)
     /// Viewers came or went.
     func hub(viewerCount: Int)
     /// Something happened.

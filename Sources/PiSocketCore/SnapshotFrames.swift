@@ -23,6 +23,8 @@ enum SnapshotFrames {
         /// Whether the deltas that follow begin with the halves of characters.
         var holdsHalves = false
         var queued: Int
+        /// The prompts that wait.
+        var queue: [JSON]
     }
 
     /// `init_state` of the viewport dialect.
@@ -38,6 +40,7 @@ enum SnapshotFrames {
         frame.add("state", state(context))
         frame.add("commands", .array(context.commands))
         frame.add("pending", raw: array(context.pending.map(\.line)))
+        frame.add("queue", .array(context.queue))
         return frame.finished
     }
 
@@ -82,6 +85,7 @@ enum SnapshotFrames {
         }
         frame.add("pending", raw: array(context.pending.map(\.line)))
         frame.add("queued", .int(context.queued))
+        frame.add("queue", .array(context.queue))
         frame.add("commands", .array(context.commands))
         frame.add("tools", .array(context.tools))
         return frame.finished

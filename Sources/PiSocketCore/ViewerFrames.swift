@@ -21,7 +21,7 @@ enum ViewerFrames {
         case "fetch_history": hub.fetchHistory(viewer, before: object["before"]?.int, limit: object["limit"]?.int ?? 50)
         case "list_commands": hub.listCommands(viewer)
         case "list_files": hub.listFiles(viewer, prefix: object["prefix"]?.string ?? "")
-        case "abort", "command", "attach_file", "extension_ui_response", "resume", "stop":
+        case "abort", "command", "attach_file", "extension_ui_response", "resume", "stop", "remove_queued":
             control(type, object, viewer, hub)
         default: receiveText(message.payload, from: viewer, hub)
         }
@@ -42,6 +42,7 @@ enum ViewerFrames {
         case "attach_file": attach(object, viewer)
         case "extension_ui_response": hub.answerDialog(object)
         case "resume": hub.resume()
+        case "remove_queued": hub.removeQueued(object["id"]?.string ?? "", for: viewer)
         default: hub.requestStop(force: object["force"]?.bool ?? false)
         }
     }

@@ -19,12 +19,12 @@ enum PiSocketFailure {
             return Failure(
                 .unreachable, "cannot start pi: \(command): \(reason)",
                 hint: "install pi, or name another with --pi or HYPI_PI where hypivisor or pi-socket starts")
-        case .endedEarly(let command, let how, let lastLine):
+        case .endedEarly(let command, let how, let complaint):
             return Failure(
-                .unreachable, "pi ended before it answered: \(command): \(how)" + tail(lastLine),
+                .unreachable, "pi ended before it answered: \(command): \(how)" + tail(complaint),
                 hint: "run it by hand to see more: \(command) --mode rpc")
-        case .ended(let how, let lastLine):
-            return Failure(.failure, "pi ended: \(how)" + tail(lastLine))
+        case .ended(let how, let complaint):
+            return Failure(.failure, "pi ended: \(how)" + tail(complaint))
         }
     }
 

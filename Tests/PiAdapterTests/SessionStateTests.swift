@@ -20,6 +20,8 @@ import Testing
                 tracker.apply(record)
             }
         }
+        // Of a pi without agent_settled get_state has the last word.
+        if tracker.needsConfirmation { tracker.corrected(isStreaming: false, isCompacting: false) }
         #expect(tracker.activity == .idle)
         #expect(tracker.isAtRest)
     }
@@ -28,24 +30,46 @@ import Testing
         var tracker = ActivityTracker()
         tracker.answered("get_state", success: true)
         let steps: [(String, Node.Activity)] = [
-            ("agent_start", .working), ("agent_end", .idle), ("auto_retry_start", .retrying), ("agent_start", .working),
-            ("auto_retry_end", .working), ("agent_end", .idle), ("auto_compaction_start", .compacting),
-            ("auto_compaction_end", .idle),
+            ("agent_start", .working), ("agent_end", .working), ("auto_retry_start", .retrying),
+            ("agent_start", .working), ("auto_retry_end", .working), ("agent_end", .working),
+            ("auto_compaction_start", .compacting), ("auto_compaction_end", .working),
         ]
         for (type, activity) in steps {
             tracker.apply(try #require(PiRecord("{\"type\":\"\(type)\"}")))
+            // While a retry is to come, that nothing streams means nothing.
+            if activity == .retrying { tracker.corrected(isStreaming: false, isCompacting: false) }
             #expect(tracker.activity == activity, "\(type)")
+        }
+        tracker.corrected(isStreaming: false, isCompacting: false)
+        #expect(tracker.activity == .idle)
+    }
+
+    @Test("a pi that has never said agent_settled is idle when get_state says so, whatever agent_end promises")
+    func unsettled() throws {
+        var tracker = ActivityTracker()
+        for willRetry in ["", ",\"willRetry\":false", ",\"willRetry\":true"] {
+            tracker.apply(try #require(PiRecord("{\"type\":\"agent_start\"}")))
+            tracker.apply(try #require(PiRecord("{\"type\":\"agent_end\"\(willRetry)}")))
+            #expect(tracker.needsConfirmation)
+            tracker.corrected(isStreaming: true, isCompacting: false)
+            #expect(tracker.activity == .working)
+            tracker.corrected(isStreaming: false, isCompacting: false)
+            #expect(tracker.activity == .idle)
         }
     }
 
-    @Test("with agent_settled to come the end of a run is not the end, whatever get_state says") func settled() throws {
+    @Test("a pi that has said agent_settled says it after every run, whatever get_state says") func settled() throws {
         var tracker = ActivityTracker()
-        tracker.apply(try #require(PiRecord("{\"type\":\"agent_start\"}")))
-        tracker.apply(try #require(PiRecord("{\"type\":\"agent_end\",\"willRetry\":false}")))
-        tracker.corrected(isStreaming: false, isCompacting: false)
-        #expect(tracker.activity == .working)
-        tracker.apply(try #require(PiRecord("{\"type\":\"agent_settled\"}")))
-        #expect(tracker.activity == .idle)
+        tracker.answered("get_state", success: true)
+        for isFirst in [true, false] {
+            tracker.apply(try #require(PiRecord("{\"type\":\"agent_start\"}")))
+            tracker.apply(try #require(PiRecord("{\"type\":\"agent_end\",\"willRetry\":false}")))
+            #expect(tracker.needsConfirmation == isFirst)
+            if !isFirst { tracker.corrected(isStreaming: false, isCompacting: false) }
+            #expect(tracker.activity == .working)
+            tracker.apply(try #require(PiRecord("{\"type\":\"agent_settled\"}")))
+            #expect(tracker.activity == .idle)
+        }
     }
 
     @Test(

@@ -44,6 +44,8 @@ final class FakePi: PiInput {
     private var output = ByteBuffer()
 
     private let commands: [String]
+    /// What `get_session_stats` answers.
+    var stats: JSON?
     /// The types of all commands, in order.
     private(set) var commandTypes: [String] = []
     /// The newest command, but for questions.
@@ -113,6 +115,7 @@ final class FakePi: PiInput {
         case "get_messages":
             answeredMessagesQuestions += 1
             answer["data"] = ["messages": .array(messages.compactMap { try? JSON(parsing: $0) })]
+        case "get_session_stats": answer["data"] = stats
         case "get_commands": answer["data"] = ["commands": .array(commands.map { ["name": .string($0)] })]
         default: break
         }

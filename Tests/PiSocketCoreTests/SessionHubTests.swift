@@ -88,6 +88,7 @@ import Testing
         stage.settle()
         for type in ["agent_start", "agent_end", "auto_retry_start", "agent_start", "agent_end"] {
             line(stage, "{\"type\":\"\(type)\"}")
+            stage.settle()
             stage.loop.advanceTime(by: .milliseconds(50))
         }
         #expect(stage.settledCount == 0)
@@ -114,6 +115,7 @@ import Testing
             "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"error\","
                 + "\"errorMessage\":\"overloaded\"}}")
         line(stage, "{\"type\":\"agent_end\"}")
+        stage.settle()
         stage.loop.advanceTime(by: .seconds(1))
         stage.settle()
         #expect(stage.failures == ["overloaded"])
@@ -121,6 +123,7 @@ import Testing
         line(stage, "{\"type\":\"agent_start\"}")
         line(stage, "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"stop\"}}")
         line(stage, "{\"type\":\"agent_end\"}")
+        stage.settle()
         stage.loop.advanceTime(by: .seconds(1))
         stage.settle()
         #expect(stage.settledCount == 1)

@@ -57,6 +57,9 @@ final class Stage: SessionHubDelegate {
     let loop = EmbeddedEventLoop()
     let pi: FakePi
     private(set) var activity = Node.Activity.starting
+    private(set) var queued = 0
+    /// Everything the delegate was told.
+    private(set) var reports: [(status: SessionNews.Status, news: SessionNews)] = []
     private(set) var happenings: [SessionHappening] = []
     private var stage: SessionHub?
 
@@ -108,12 +111,12 @@ final class Stage: SessionHubDelegate {
         hub.started(pi)
     }
 
-    func hub(activity: Node.Activity, queued: Int, isUp: Bool) {
-        self.activity = activity
+    func hub(status: SessionNews.Status, news: SessionNews) {
+        activity = status.activity
+        queued = status.queued
+        reports.append((status, news))
     }
 
-    func hub(state: PiState) {}
-    func hub(stats: PiStats) {}
     func hub(viewerCount: Int) {}
 
     func hub(happened: SessionHappening) {

@@ -12,12 +12,20 @@ public enum ConnectError: Error, Sendable, Equatable {
     case notWebSocket(WebSocketURL)
     /// The token would have gone over the network in the clear.
     case tokenInTheClear(WebSocketURL)
+    /// Another user of this machine listens there; their name.
+    case strangersListener(WebSocketURL, user: String)
+    /// It cannot be told which user listens there, and there is a token to protect.
+    case unknownListener(WebSocketURL, reason: String)
     /// The server's certificate is not one that we trust, or TLS itself failed.
     case untrusted(WebSocketURL, TLSError)
 
-    /// Whether the server refused the token, the origin or the name.
+    /// Whether the server refused the token, the origin or the name, or is not one that may see the token.
     public var isRefusedEntry: Bool {
-        if case .refused(_, let status, _) = self { status == 401 || status == 403 || status == 429 } else { false }
+        switch self {
+        case .refused(_, let status, _): status == 401 || status == 403 || status == 429
+        case .strangersListener, .unknownListener: true
+        default: false
+        }
     }
 }
 
@@ -30,6 +38,9 @@ extension ConnectError: CustomStringConvertible {
         case .refused(let url, let status, let message): "\(url) answered \(status): \(message)"
         case .notWebSocket(let url): "\(url) does not speak WebSocket"
         case .tokenInTheClear(let url): "will not send the token to \(url.host) unencrypted"
+        case .strangersListener(let url, let user): "will not talk to \(url): another user listens there: \(user)"
+        case .unknownListener(let url, let reason):
+            "will not send the token to \(url): cannot tell which user listens there: \(reason)"
         case .untrusted(let url, let error):
             switch error {
             case .unusable: "\(error)"

@@ -38,7 +38,8 @@ public enum WebSocketClient {
     /// Connects, shakes hands and hands the open socket to an endpoint.
     ///
     /// The token never goes to another machine in the clear, and never to another host than the one asked for:
-    /// redirects are not followed.
+    /// redirects are not followed. On this machine it goes only to a server of the same user, or of root
+    /// (specs/protocol.md#handshake).
     ///
     /// - Parameters:
     ///   - url: Where to.
@@ -60,10 +61,7 @@ public enum WebSocketClient {
         let deadline = NIODeadline.now() + options.timeout
         // The handshake starts on the one connection that won: of a name with several addresses more than one may be
         // under way, and only one server is to see the token.
-        ClientBootstrap(group: eventLoop)
-            .connectTimeout(options.timeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .connect(host: url.host, port: url.port)
+        ServerDial(url: url, options: options, eventLoop: eventLoop).connect()
             .flatMapThrowing { channel in
                 if url.isSecure {
                     try channel.pipeline.syncOperations.addHandler(options.trust.handler(host: url.host))
@@ -71,12 +69,14 @@ public enum WebSocketClient {
                 try ClientHandshake.start(
                     on: channel, url: url, options: options, deadline: deadline, opened: opened,
                     makeEndpoint: makeEndpoint)
+                try channel.syncOptions?.setOption(.autoRead, value: true)
             }
             .whenFailure { error in opened.fail(connectError(error, url)) }
         return opened.futureResult
     }
 
     private static func connectError(_ error: any Error, _ url: WebSocketURL) -> ConnectError {
+        if let error = error as? ConnectError { return error }
         if case ChannelError.connectTimeout = error { return .timedOut(url) }
         if let error = error as? TLSError { return .untrusted(url, error) }
         return .unreachable(url, reason: TransportFault.reason(error))

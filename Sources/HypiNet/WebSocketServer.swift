@@ -103,7 +103,9 @@ public final class WebSocketServer: Sendable {
                 channel.eventLoop.makeCompletedFuture { try gate.admit(channel) }
             }
         do {
-            let channel = try await bootstrap.bind(host: host, port: port).get()
+            // A resolver may put ::1 first; clients look at 127.0.0.1 first.
+            let place = WebSocketURL.isLocalName(host) ? "127.0.0.1" : host
+            let channel = try await bootstrap.bind(host: place, port: port).get()
             if let tell = configuration.onAcceptFault {
                 // Behind the bootstrap's own handler, which tells of connections that the gate did not admit.
                 try await channel.eventLoop.submit {

@@ -97,6 +97,9 @@ extension Failure {
         case .notWebSocket: self.init(.peerProtocol, words, hint: "another program may have this port")
         case .tokenInTheClear:
             self.init(.refused, words, hint: "use wss:// or an ssh tunnel, or --insecure on a network you trust")
+        case .strangersListener:
+            self.init(.refused, words, hint: "choose another port, or ask them to leave this one")
+        case .unknownListener: self.init(.refused, words, hint: "use the hypivisor's Unix socket, or wss://")
         case .untrusted(_, let error): self.init(tls: error, words)
         }
     }

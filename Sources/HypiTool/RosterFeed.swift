@@ -138,7 +138,7 @@ extension ConnectError {
         switch self {
         case .unreachable, .timedOut: true
         case .refused(_, let status, _): status == 429 || status >= 500
-        case .notWebSocket, .tokenInTheClear, .untrusted: false
+        case .notWebSocket, .tokenInTheClear, .untrusted, .strangersListener, .unknownListener: false
         }
     }
 }

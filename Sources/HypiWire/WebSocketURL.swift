@@ -86,10 +86,16 @@ public struct WebSocketURL: Sendable, Hashable, CustomStringConvertible {
     /// Whether a name or address always means this machine.
     public static func isLoopback(_ host: String) -> Bool {
         let host = host.lowercased()
-        if host == "localhost" || host == "::1" || host.hasSuffix(".localhost") { return true }
+        if host == "::1" || isLocalName(host) { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127"
             && parts.allSatisfy { $0.utf8.allSatisfy(isDigit) && UInt8($0) != nil }
+    }
+
+    /// Whether a name is `localhost` or below it, which always means loopback (RFC 6761 section 6.3).
+    public static func isLocalName(_ host: String) -> Bool {
+        let host = host.lowercased()
+        return host == "localhost" || host.hasSuffix(".localhost")
     }
 
     /// Whether host and target can stand in a request as they are: printable ASCII without spaces.

@@ -160,6 +160,8 @@ struct Relay: Sendable {
         case .notWebSocket: "it does not speak WebSocket"
         case .untrusted(_, let error): error.description
         case .tokenInTheClear: "not possible from here"
+        case .strangersListener(_, let user): "another user listens on its port: \(user)"
+        case .unknownListener(_, let reason): "cannot tell which user listens on its port: \(reason)"
         }
     }
 }

@@ -111,7 +111,7 @@ extension ConnectError {
     var isAbsence: Bool {
         switch self {
         case .unreachable, .timedOut: true
-        case .refused, .notWebSocket, .tokenInTheClear, .untrusted: false
+        case .refused, .notWebSocket, .tokenInTheClear, .untrusted, .strangersListener, .unknownListener: false
         }
     }
 }

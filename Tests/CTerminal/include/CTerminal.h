@@ -15,4 +15,11 @@ int hypi_spawn_with_three(posix_spawn_file_actions_t *actions);
 /// Waits until a process has ended, which need not be a child. Returns 0, 1 if that takes longer, or -1 with errno set.
 int hypi_wait_for_end(int pid, int milliseconds);
 
+/// Listens on a TCP address (IPv4 or IPv6) as another user, which root alone may do; port 0 takes a free one, and *port
+/// says which. Returns the descriptor, or -1 with errno set.
+int hypi_listen_as(unsigned user, const char *address, int *port);
+
+/// Accepts a connection as another user. Returns the descriptor, or -1 with errno set.
+int hypi_accept_as(unsigned user, int listener);
+
 #endif

@@ -178,7 +178,7 @@ extension PiSocketArguments {
 
     /// Asked before every attempt: a hypivisor that was started meanwhile, on whatever port, is found.
     private func registry(_ environment: Environment) -> @Sendable () throws -> RegistryTarget {
-        let (endpoint, canBeDialled) = (endpoint, host == "0.0.0.0" || WebSocketURL.isLoopback(host))
+        let (endpoint, host) = (endpoint, host)
         // A hypivisor that spawned us named itself. It may be gone for good, and its successor on another port.
         let attempts = spawnId == nil ? nil : AttemptCount()
         return {
@@ -190,7 +190,25 @@ extension PiSocketArguments {
             if let announced, let attempts, attempts.next() % 2 == 1 { url = announced }
             let isLocal = !isExplicit || announced == url
             return RegistryTarget(
-                url: url, options: try endpoint.clientOptions(environment, to: url), isLocal: isLocal && canBeDialled)
+                url: url, options: try endpoint.clientOptions(environment, to: url),
+                isLocal: isLocal && Self.listens(host, whereDials: url))
+        }
+    }
+
+    /// Whether a server on `host` is reached at the address that the hypivisor of this machine at `url` dials.
+    ///
+    /// A hypivisor dials the address from which the registration comes. On one machine that is the address of the
+    /// hypivisor itself, and 127.0.0.1 for all of 127.0.0.0/8. What other names mean is unknown here: a tunnel serves.
+    private static func listens(_ host: String, whereDials url: WebSocketURL) -> Bool {
+        let (own, registry) = (host.lowercased(), url.host.lowercased())
+        let dialled = WebSocketURL.isLoopback(registry) && registry != "::1" ? "127.0.0.1" : registry
+        let isIPv6 = dialled.contains(":")
+        let isIPv4 = dialled.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: ".") }
+        return switch own {
+        case "0.0.0.0": isIPv4
+        case "::": isIPv6
+        case _ where WebSocketURL.isLocalName(own): dialled == "127.0.0.1"
+        default: own == dialled && (isIPv4 || isIPv6)
         }
     }
 }

@@ -127,6 +127,25 @@ import Testing
         }
     }
 
+    @Test(
+        "a listed agent is reached wherever it and its hypivisor listen on this machine",
+        arguments: [
+            ("::1", "127.0.0.1", true), ("127.0.0.1", "::1", true), ("127.0.0.1", "127.0.0.2", true),
+            ("127.0.0.1", "127.0.0.1", false), ("127.0.0.2", "localhost", false), ("::1", "::1", false),
+        ])
+    func addresses(_ registryHost: String, _ agentHost: String, _ isTunnel: Bool) async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        _ = try await fixture.startHypivisor(["--port", "0", "--host", registryHost])
+        let agent = try await fixture.startAgent(["--host", agentHost])
+        let listed = try await fixture.run(
+            "hypi-ls", ["--json", "--wait", "ready", "--timeout", "20", agent.id])
+        #expect(listed.exit == .status(0), "\(listed.errors)")
+        #expect(try JSON(parsing: listed.output)["tunnel"]?.bool == (isTunnel ? true : nil), "\(listed.output)")
+        let asked = try await fixture.run("hypi-attach", ["-p", "hello", agent.id])
+        #expect(asked.exit == .status(0), "\(asked.errors)")
+    }
+
     @Test("viewers that come by tunnel are viewers like others, and count in --max-clients") func tunnels() async throws
     {
         let fixture = try Fixture()

@@ -165,7 +165,7 @@ _pi-demo() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(--cumulative -c --continue --no-session -v --version -h --help)
     local -a repeating_options=(-e --extension)
-    local -a non_repeating_options=(--mode --rate --session --session-dir --name -n --model --provider --thinking)
+    local -a non_repeating_options=(--mode --rate --wire --session --session-dir --name -n --model --provider --thinking)
     __pi-demo_offer_flags_options -1
 
     # Offer option value completions
@@ -174,6 +174,10 @@ _pi-demo() {
         return
         ;;
     '--rate')
+        return
+        ;;
+    '--wire')
+        __pi-demo_add_completions -W '0.58'$'\n''0.79'$'\n''0.84'$'\n''0.87'$'\n''1.0'
         return
         ;;
     '--session')

@@ -6,7 +6,7 @@ import HypiWire
 /// the agent owns and waits for at the end of the input. Every record leaves through ``send(_:)``, whole and in order; a
 /// reader that is slow blocks the agent (a real pi buffers instead), so nothing is ever lost or unbounded here.
 actor Agent {
-    let isCumulative: Bool
+    let wire: WireVersion
     let charactersPerSecond: Double
     let directory: SessionDirectory
 
@@ -43,7 +43,7 @@ actor Agent {
     private var lastToolCall = 0
 
     init(_ options: DemoOptions) throws(StartFailure) {
-        isCumulative = options.isCumulative
+        wire = options.wire
         charactersPerSecond = options.charactersPerSecond
         let cwd = System.workingDirectory()
         directory = SessionDirectory(
@@ -94,9 +94,9 @@ actor Agent {
         if !isMuted { send(event) }
     }
 
-    /// Sends an event that only pi from 0.84 on knows.
-    func emitModern(_ event: JSON) {
-        if !isCumulative { emit(event) }
+    /// Sends an event that pi sends only since this version.
+    func emit(since version: WireVersion, _ event: JSON) {
+        if wire >= version { emit(event) }
     }
 
     // MARK: Work

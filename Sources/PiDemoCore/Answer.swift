@@ -6,7 +6,9 @@ extension Agent {
     func answer(_ failures: Int) async -> (AssistantMessage, Reply.Ending) {
         let reply = conversation(failures).reply
         var message = AssistantMessage(model: model)
+        if wire >= .v0_87 { message.stopReason = .pending }
         emit(["type": "message_start", "message": message.json])
+        if wire >= .v1_0 { message.thinkingLevel = thinking }
         message.usage = promptUsage()
         var ending = reply.ending
         do {
@@ -30,7 +32,7 @@ extension Agent {
 
     /// What the model is asked.
     private func conversation(_ failures: Int) -> Conversation {
-        let messages = session.branch.compactMap { $0["message"] }
+        let messages = session.branch.compactMap { $0["message"] }.filter { Message.role($0) != "system" }
         let users = messages.filter { Message.role($0) == "user" }
         let results = session.context.reversed().prefix { Message.role($0) == "toolResult" }
         let images = (users.last?["content"]?.array ?? []).count { $0["type"]?.string == "image" }
@@ -113,7 +115,7 @@ extension Agent {
     private func update(_ type: String, _ index: Int, _ fields: JSONObject, _ message: AssistantMessage) {
         var event: JSONObject = ["type": .string(type), "contentIndex": .int(index)]
         for member in fields.members { event[member.key] = member.value }
-        guard !isCumulative else {
+        guard wire >= .v0_84 else {
             let partial = message.json
             event["partial"] = partial
             return emit(["type": "message_update", "assistantMessageEvent": .object(event), "message": partial])

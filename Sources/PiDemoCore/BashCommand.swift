@@ -30,7 +30,7 @@ extension Agent {
     }
 
     private func sendProgress(_ piece: [UInt8], _ command: Command) {
-        guard !isCumulative, !piece.isEmpty else { return }
+        guard wire >= .v0_84, !piece.isEmpty else { return }
         var event: JSONObject = ["type": "bash_execution_update"]
         event["id"] = command.id
         event["delta"] = .string(String(decoding: piece, as: UTF8.self))

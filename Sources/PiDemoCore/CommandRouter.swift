@@ -31,12 +31,12 @@ extension Agent {
 
     private func refuseUnknown(_ command: Command) {
         let error = "Unknown command: \(FieldFault.interpolated(command.type))"
-        send(Command.failure(isCumulative ? nil : command.id, command.type, error))
+        send(Command.failure(wire < .v0_84 ? nil : command.id, command.type, error))
     }
 
-    /// Answers a command that threw in pi: before 0.84 without its id and as if it had not been parsed.
+    /// Answers a command that threw in pi: before 0.79 without its id and as if it had not been parsed.
     func fail(_ command: Command, _ error: String) {
-        if isCumulative {
+        if wire < .v0_79 {
             send(Command.failure(nil, "parse", "Failed to parse command: \(error)"))
         } else {
             send(command.failure(error))
@@ -57,7 +57,7 @@ extension Agent {
                 "type": "extension_error", "extensionPath": .string("command:\(error.command)"), "event": "command",
                 "error": .string(error.reason),
             ])
-            return send(command.success())
+            return accept(command, .handled)
         }
         if let order, performAtOnce(order, command) { return }
         let message = Message.user(text, images: command["images"]?.array ?? [])
@@ -65,11 +65,11 @@ extension Agent {
             queue(message, command)
         } else if retryDelay != nil {
             // Only before 0.84 is the wait between attempts open to prompts; the next attempt takes it along.
-            send(command.success())
+            accept(command, .started)
             interjection.append(message)
             retryDelay?.cancel()
         } else {
-            send(command.success())
+            accept(command, .started)
             begin([message])
         }
     }
@@ -83,13 +83,13 @@ extension Agent {
             return refuse(command, "Agent is already processing. \(how)")
         }
         emitQueue()
-        send(command.success())
+        accept(command, .queued)
     }
 
-    /// Refuses a prompt; before 0.84 pi says afterwards that it was accepted.
+    /// Refuses a prompt; before 0.79 pi says afterwards that it was accepted.
     private func refuse(_ command: Command, _ error: String) {
         send(command.failure(error))
-        if isCumulative { send(command.success()) }
+        if wire < .v0_79 { send(command.success()) }
     }
 
     private func enqueue(_ command: Command, steer: Bool) {
@@ -104,7 +104,7 @@ extension Agent {
         let message = Message.user(text, images: command["images"]?.array ?? [])
         if steer { steering.append(message) } else { followUps.append(message) }
         emitQueue()
-        send(command.success())
+        accept(command, .queued)
     }
 
     /// Aborts the run and what follows from it, and answers when nothing is left.
@@ -114,8 +114,16 @@ extension Agent {
         } else {
             run?.cancel()
         }
-        while let run { await run.value }
+        guard wire == .v0_79 else {
+            while let run { await run.value }
+            return send(command.success())
+        }
+        await run?.value
         send(command.success())
+        // This version runs what is queued once it has answered.
+        if run == nil, !inputHasEnded, !steering.waiting.isEmpty || !followUps.waiting.isEmpty {
+            begin(takeQueued())
+        }
     }
 
     /// Changes something that takes no time; `false` if the command is none of these.
@@ -127,7 +135,7 @@ extension Agent {
         case "set_auto_retry": isAutoRetrying = command["enabled"]?.bool ?? false
         case "set_thinking_level": think(ThinkingLevel(clamping: command["level"]?.string))
         case "abort_retry": return abortRetry(command)
-        case "clear_queue" where !isCumulative: return clearQueue(command)
+        case "clear_queue" where wire >= .v0_84: return clearQueue(command)
         case "set_session_name": return rename(command)
         case "set_model": return setModel(command)
         case "cycle_model": return cycleModel(command)

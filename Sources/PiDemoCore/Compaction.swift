@@ -8,18 +8,32 @@ extension Agent {
     /// Compacts because the client asked.
     func compact(_ command: Command) async {
         await abandonRun()
-        guard session.branch.last?["type"]?.string != "compaction" else { return fail(command, "Already compacted") }
-        guard isCumulative || session.context.contains(where: { Message.role($0) == "user" }) else {
-            return fail(command, "Nothing to compact (session too small)")
+        guard session.branch.last?["type"]?.string != "compaction" else { return refuse(command, "Already compacted") }
+        guard wire < .v0_84 || session.context.contains(where: { Message.role($0) == "user" }) else {
+            return refuse(command, "Nothing to compact (session too small)")
         }
         isCompacting = true
-        emitModern(["type": "compaction_start", "reason": "manual"])
+        emit(since: .v0_79, ["type": "compaction_start", "reason": "manual"])
         let result = await summarize(command["customInstructions"]?.string)
         isCompacting = false
-        emitModern([
-            "type": "compaction_end", "reason": "manual", "result": result, "aborted": false, "willRetry": false,
-        ])
+        emit(
+            since: .v0_79,
+            [
+                "type": "compaction_end", "reason": "manual", "result": result, "aborted": false, "willRetry": false,
+            ])
         send(command.success(result))
+    }
+
+    /// Refuses to compact; since 0.79 events report the attempt, too.
+    private func refuse(_ command: Command, _ error: String) {
+        emit(since: .v0_79, ["type": "compaction_start", "reason": "manual"])
+        emit(
+            since: .v0_79,
+            [
+                "type": "compaction_end", "reason": "manual", "aborted": false, "willRetry": false,
+                "errorMessage": .string("Compaction failed: \(error)"),
+            ])
+        fail(command, error)
     }
 
     /// Compacts if the last answer left the context nearly full.
@@ -29,11 +43,12 @@ extension Agent {
             return
         }
         isCompacting = true
-        emit(["type": isCumulative ? "auto_compaction_start" : "compaction_start", "reason": "threshold"])
+        let prefix = wire < .v0_79 ? "auto_compaction" : "compaction"
+        emit(["type": .string("\(prefix)_start"), "reason": "threshold"])
         let result = await summarize(nil)
         isCompacting = false
-        var end: JSONObject = ["type": isCumulative ? "auto_compaction_end" : "compaction_end"]
-        if !isCumulative { end["reason"] = "threshold" }
+        var end: JSONObject = ["type": .string("\(prefix)_end")]
+        if wire >= .v0_79 { end["reason"] = "threshold" }
         for (key, value) in [("result", result), ("aborted", false), ("willRetry", false)] { end[key] = value }
         emit(.object(end))
     }
@@ -53,9 +68,9 @@ extension Agent {
         let usage = Usage(input: tokensBefore, output: Usage.tokens(text), price: model.price).json
         var entry = result
         entry["details"] = details
-        if !isCumulative { entry["usage"] = usage }
+        if wire >= .v0_84 { entry["usage"] = usage }
         session.compact(entry)
-        if !isCumulative {
+        if wire >= .v0_84 {
             result["estimatedTokensAfter"] = .int(session.context.map(Usage.tokens(ofMessage:)).reduce(0, +))
             result["usage"] = usage
         }

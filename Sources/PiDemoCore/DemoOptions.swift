@@ -14,8 +14,8 @@ public struct DemoOptions: Sendable {
 
     /// Characters of an answer per second; 0 is as fast as possible.
     public var charactersPerSecond = 200.0
-    /// Whether to speak as pi before 0.84: cumulative updates, no `agent_settled`, no `queue_update`.
-    public var isCumulative = false
+    /// The version of pi whose records are sent.
+    public var wire = WireVersion.v0_84
     /// Which conversation to begin with.
     public var start = Start.new
     /// Where sessions are kept; `nil` for the directory of this working directory below ``agentDirectory``.

@@ -10,12 +10,12 @@ extension Agent {
             ask(kinds, timeout, keepsAnswers, command)
         case .notify(let text):
             notify(text)
-            send(command.success())
+            accept(command, .handled)
         case .noise:
             write(Array("pi-demo: a line that is not JSON\n".utf8))
-            send(command.success())
+            accept(command, .handled)
         case .crash:
-            send(command.success())
+            accept(command, .handled)
             crash()
         }
         return true
@@ -24,7 +24,7 @@ extension Agent {
     private func ask(_ kinds: [Dialog.Kind], _ timeout: Int?, _ keepsAnswers: Bool, _ command: Command) {
         let first = open(kinds[0], timeout)
         // pi answers after the first request, not after the last answer.
-        send(command.success())
+        accept(command, .handled)
         start { agent in
             var reports: [String] = []
             for (index, kind) in kinds.enumerated() {

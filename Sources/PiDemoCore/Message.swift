@@ -10,6 +10,28 @@ enum Message {
         ["role": "user", "content": .array([text(prompt)] + images), "timestamp": Timestamp.now().json]
     }
 
+    /// The instructions that pi 0.87 and later keep as the first message of a session.
+    static func system(cwd: String) -> JSON {
+        let parameters: JSON = [
+            "type": "object", "required": ["command"],
+            "properties": ["command": ["type": "string", "description": "The shell command"]],
+        ]
+        return [
+            "role": "system", "content": "",
+            "sections": [
+                "preamble": "You are pi-demo, a stand-in for a coding agent.", "tools": "- bash: Run a shell command",
+                "rules": "Run what a prompt asks for.", "docs": "", "skills": "", "cwd": .string(cwd),
+            ],
+            "timestamp": Timestamp.now().json,
+            "toolsAdded": [
+                [
+                    "name": "bash", "description": "Run a shell command", "parameters": parameters,
+                    "constrainedSampling": ["type": "json_schema", "strict": true],
+                ]
+            ],
+        ]
+    }
+
     static func toolResult(_ call: ToolCall, _ result: ToolResult) -> JSON {
         var message: JSONObject = [
             "role": "toolResult", "toolCallId": .string(call.id), "toolName": .string(call.name),
@@ -65,10 +87,21 @@ struct ToolResult: Sendable {
     /// Absent on a plain success, as with pi's own tools.
     var details: JSON?
     var isError = false
+    /// The output apart from the text for the model; only pi 1.0 reports it, and not in the message.
+    var structured: JSON?
 
     var json: JSON {
         var object: JSONObject = ["content": [Message.text(text)]]
         object["details"] = details
+        return .object(object)
+    }
+
+    /// The result as `tool_execution_end` reports it.
+    var report: JSON {
+        guard let structured else { return json }
+        var object: JSONObject = ["content": [Message.text(text)], "structuredContent": structured]
+        object["details"] = details
+        if isError { object["isError"] = true }
         return .object(object)
     }
 }
@@ -83,7 +116,7 @@ struct AssistantMessage: Sendable {
     }
 
     enum StopReason: String, Sendable {
-        case stop, toolUse, error, aborted
+        case pending, stop, toolUse, error, aborted
     }
 
     let model: DemoModel
@@ -91,6 +124,8 @@ struct AssistantMessage: Sendable {
     var usage: Usage
     var stopReason = StopReason.stop
     var errorMessage: String?
+    /// Only in messages of pi 1.0, once they have ended.
+    var thinkingLevel: ThinkingLevel?
     let timestamp = Timestamp.now()
 
     init(model: DemoModel) {
@@ -110,6 +145,7 @@ struct AssistantMessage: Sendable {
         ]
         // Last, as pi has it: it is added to a message that is otherwise finished.
         object["errorMessage"] = errorMessage.map(JSON.string)
+        object["thinkingLevel"] = thinkingLevel.map { .string($0.rawValue) }
         return .object(object)
     }
 }

@@ -12,8 +12,8 @@ extension Agent {
         case "get_available_models": send(command.success(["models": .array(DemoModel.all.map(\.json))]))
         case "get_last_assistant_text": send(command.success(lastAssistantText))
         case "get_fork_messages": send(command.success(["messages": .array(forkMessages)]))
-        case "get_entries" where !isCumulative: sendEntries(command)
-        case "get_available_thinking_levels" where !isCumulative:
+        case "get_entries" where wire >= .v0_84: sendEntries(command)
+        case "get_available_thinking_levels" where wire >= .v0_84:
             let levels = model.isReasoning ? ThinkingLevel.allCases : [.off]
             send(command.success(["levels": .array(levels.map { .string($0.rawValue) })]))
         default: return false
@@ -41,7 +41,7 @@ extension Agent {
             var command: JSONObject = [
                 "name": .string(name), "description": .string(description), "source": "extension",
             ]
-            if isCumulative {
+            if wire < .v0_79 {
                 command["path"] = "<pi-demo>"
             } else {
                 command["sourceInfo"] = [
@@ -65,7 +65,7 @@ extension Agent {
         stats["toolResults"] = count("toolResult")
         stats["totalMessages"] = .int(messages.count)
         var totals = UsageTotals()
-        if isCumulative {
+        if wire < .v0_84 {
             messages.forEach { totals.add($0["usage"]) }
         } else {
             // From 0.84 on they count the whole session, compactions and what they took away included.
@@ -73,7 +73,7 @@ extension Agent {
         }
         stats["tokens"] = totals.tokens
         stats["cost"] = .double(totals.cost)
-        if !isCumulative { stats["contextUsage"] = contextUsage }
+        if wire >= .v0_79 { stats["contextUsage"] = contextUsage }
         return .object(stats)
     }
 
@@ -100,7 +100,7 @@ extension Agent {
             Message.role(message) == "assistant" && !Message.plainText(message).isEmpty
         }
         // Absent before 0.84, null since.
-        guard let last else { return isCumulative ? [:] : ["text": .null] }
+        guard let last else { return wire < .v0_84 ? [:] : ["text": .null] }
         return ["text": .string(Message.plainText(last))]
     }
 

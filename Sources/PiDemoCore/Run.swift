@@ -35,10 +35,10 @@ extension Agent {
                 session.dropLastMessage()
                 (input, interjection) = (interjection, [])
                 continue
-            case .aborted where !isCumulative && !isMuted && !inputHasEnded:
-                // From 0.84 on pi goes on with what is queued; before, it waits for the next prompt.
+            case .aborted where wire == .v0_84 && !isMuted && !inputHasEnded:
+                // pi 0.84 continues with what is queued. 0.58, 0.87 and 1.0 keep it for the next prompt.
                 if !steering.waiting.isEmpty || !followUps.waiting.isEmpty {
-                    continueInNewRun(steering.waiting.isEmpty ? takeFollowUps() : [])
+                    continueInNewRun(takeQueued())
                     return
                 }
             case .done: await compactIfNeeded()
@@ -49,9 +49,7 @@ extension Agent {
         settle()
     }
 
-    /// Goes on with what is queued behind an abort, in a task of its own since a cancelled one stays cancelled.
-    ///
-    /// What is to be steered in is taken by the run itself.
+    /// Continues with what is queued after an abort, in a task of its own since a cancelled one stays cancelled.
     private func continueInNewRun(_ input: [JSON]) {
         run = start { agent in await agent.runUntilSettled(input) }
     }
@@ -61,7 +59,7 @@ extension Agent {
         waitingBash = []
         isStreaming = false
         run = nil
-        emitModern(["type": "agent_settled"])
+        emit(since: .v0_84, ["type": "agent_settled"])
     }
 
     private func endRetry(_ attempt: Int, _ error: String) {
@@ -77,7 +75,8 @@ extension Agent {
             "type": "auto_retry_start", "attempt": .int(attempt), "maxAttempts": .int(Self.maxAttempts),
             "delayMs": .int(delay), "errorMessage": .string(error),
         ])
-        if isCumulative { isStreaming = false }
+        if wire >= .v0_87 { emit(["type": "entry_appended", "entry": session.editOutLastMessage()]) }
+        if wire < .v0_84 { isStreaming = false }
         defer { (retryDelay, isStreaming) = (nil, true) }
         let wait = Task { try await Task.sleep(for: .milliseconds(delay)) }
         retryDelay = wait
@@ -95,6 +94,7 @@ extension Agent {
         var pending = input + (attempt == 0 ? takeSteering() : [])
         repeat {
             emit(["type": "turn_start"])
+            if wire >= .v0_87, !session.hasInstructions { deliver(Message.system(cwd: directory.cwd), &new) }
             pending.forEach { deliver($0, &new) }
             let (message, ending) = await answer(attempt)
             new.append(message.json)
@@ -123,7 +123,7 @@ extension Agent {
 
     private func emitEnd(_ messages: [JSON], _ outcome: Outcome, _ attempt: Int) {
         var end: JSONObject = ["type": "agent_end", "messages": .array(messages)]
-        if !isCumulative {
+        if wire >= .v0_79 {
             var willRetry = false
             if case .failed(_, isRetryable: true) = outcome { willRetry = isAutoRetrying && attempt < Self.maxAttempts }
             end["willRetry"] = .bool(willRetry)
@@ -142,6 +142,11 @@ extension Agent {
         taking { $0.steering.take() }
     }
 
+    /// Takes the follow-ups that begin a run; what is to be steered in is taken by the run itself.
+    func takeQueued() -> [JSON] {
+        steering.waiting.isEmpty ? takeFollowUps() : []
+    }
+
     private func takeFollowUps() -> [JSON] {
         taking { $0.followUps.take() }
     }
@@ -154,7 +159,7 @@ extension Agent {
 
     /// Tells what waits, after every change of it.
     func emitQueue() {
-        emitModern(["type": "queue_update", "steering": steering.texts, "followUp": followUps.texts])
+        emit(since: .v0_79, ["type": "queue_update", "steering": steering.texts, "followUp": followUps.texts])
     }
 
     /// Stops the run in silence, because its session is being left; pi shows nothing but the answer to the command.

@@ -59,6 +59,11 @@ struct Session {
         branch(to: leafID)
     }
 
+    /// Whether the instructions of pi 0.87 and later are in the conversation.
+    var hasInstructions: Bool {
+        branch.contains { $0["message"].map(Message.role) == "system" }
+    }
+
     func branch(to leaf: String?) -> [JSON] {
         let byID = Dictionary(entries.map { ($0["id"]?.string ?? "", $0) }, uniquingKeysWith: { $1 })
         var path: [JSON] = []
@@ -102,6 +107,12 @@ struct Session {
         _ = context.popLast()
     }
 
+    /// Notes, as pi 0.87 and later do, that the last message leaves the model's sight, and returns the entry.
+    mutating func editOutLastMessage() -> JSON {
+        append("context_edit", ["targetId": leafID.map(JSON.string) ?? .null, "replacement": .null])
+        return entries.last ?? .null
+    }
+
     mutating func rename(_ name: String) {
         append("session_info", ["name": .string(name)])
     }
@@ -135,7 +146,9 @@ struct Session {
     }
 
     private mutating func rebuildContext() {
-        let path = branch
+        let all = branch
+        let edited = Set(all.filter { $0["type"]?.string == "context_edit" }.compactMap { $0["targetId"]?.string })
+        let path = edited.isEmpty ? all : all.filter { !edited.contains($0["id"]?.string ?? "") }
         guard let last = path.lastIndex(where: { $0["type"]?.string == "compaction" }) else {
             context = path.compactMap(Self.message)
             return

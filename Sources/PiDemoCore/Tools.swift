@@ -28,7 +28,7 @@ extension Agent {
     private func report(_ call: ToolCall, _ result: ToolResult) -> JSON {
         emit([
             "type": "tool_execution_end", "toolCallId": .string(call.id), "toolName": .string(call.name),
-            "result": result.json, "isError": .bool(result.isError),
+            "result": result.report, "isError": .bool(result.isError),
         ])
         let message = Message.toolResult(call, result)
         emit(["type": "message_start", "message": message])
@@ -40,12 +40,23 @@ extension Agent {
     private func execute(_ call: ToolCall) async -> ToolResult {
         if let byteCount = call.arguments["bytes"]?.int { return ToolResult(text: Conversation.prose(byteCount)) }
         var output = ShellOutput()
+        let start = ContinuousClock.now
         do {
             let ending = try await Shell.run(call.arguments["command"]?.string ?? "") { bytes in
                 output.append(bytes)
                 showProgress(call, output)
             }
-            return Self.result(output, ending)
+            var result = Self.result(output, ending)
+            if wire >= .v1_0, case .exited(let code) = ending {
+                // In this form the exit code says what empty details said before.
+                result.details = output.details
+                let seconds = Double((ContinuousClock.now - start) / .milliseconds(100)).rounded() / 10
+                result.structured = [
+                    "output": .string(output.text), "truncated": .bool(output.isTruncated), "exit_code": .int(code),
+                    "wall_time_seconds": .double(seconds),
+                ]
+            }
+            return result
         } catch {
             return ToolResult(text: "cannot start a shell: \(error)", details: [:], isError: true)
         }

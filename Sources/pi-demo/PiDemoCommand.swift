@@ -11,7 +11,11 @@ struct PiDemoCommand: ToolCommand {
 
     @Option(help: "The mode; there is only rpc.") var mode = "rpc"
     @Option(help: ArgumentHelp("Characters per second; 0: at once.", valueName: "n")) var rate = 200.0
-    @Flag(help: "Speak as pi before 0.84: cumulative updates.") var cumulative = false
+    @Option(
+        help: ArgumentHelp("Speak as pi 0.58, 0.79, 0.84, 0.87 or 1.0.", valueName: "version"),
+        completion: .list(WireVersion.allCases.map(\.rawValue)), transform: Self.wireVersion)
+    var wire: WireVersion?
+    @Flag(help: "The same as --wire 0.58.") var cumulative = false
     @Option(help: "Go on with this file, or start of an id.") var session: String?
     @Flag(name: [.customShort("c"), .customLong("continue")], help: "Go on with this folder's last session.")
     var continues = false
@@ -29,6 +33,9 @@ struct PiDemoCommand: ToolCommand {
 
     func validate() throws {
         guard mode == "rpc" else { throw ValidationError("there is no mode '\(mode)' (only rpc)") }
+        guard !cumulative || wire == nil else {
+            throw ValidationError("--cumulative and --wire exclude each other (--cumulative is --wire 0.58)")
+        }
         guard rate >= 0, rate.isFinite else { throw ValidationError("--rate must not be negative") }
     }
 
@@ -38,13 +45,21 @@ struct PiDemoCommand: ToolCommand {
         try await ToolRun.run("pi-demo") {
             var options = DemoOptions(agentDirectory: try Self.agentDirectory())
             options.charactersPerSecond = rate
-            options.isCumulative = cumulative
+            if let wire = cumulative ? .v0_58 : wire { options.wire = wire }
             options.start = noSession ? .unsaved : session.map { .named($0) } ?? (continues ? .latest : .new)
             (options.sessionDirectory, options.name) = (sessionDir, name)
             (options.model, options.thinking) = (model, thinking)
             // pi's own statuses, which are 0 and 1.
             throw ExitCode(await PiDemo.run(options))
         }
+    }
+
+    @Sendable private static func wireVersion(_ text: String) throws -> WireVersion {
+        guard let version = WireVersion(rawValue: text) else {
+            let known = WireVersion.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("unknown version '\(text)' (known: \(known))")
+        }
+        return version
     }
 
     private static func agentDirectory() throws -> String {

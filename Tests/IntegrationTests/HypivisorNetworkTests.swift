@@ -15,7 +15,7 @@ struct HypivisorNetworkTests {
 
     private func environment(_ fixture: Fixture) -> [String: String] {
         fixture.environment.merging([
-            "HYPI_TOKEN": "one-secret-for-both-hosts",
+            "HYPI_TOKEN": "one-secret-for-both-hosts-of-a-cable",
             "HYPI_PI": Fixture.executable("pi-demo") + " --thinking off --rate \(Self.rate)",
         ]) { $1 }
     }

@@ -85,7 +85,9 @@ import Testing
 
         kill(try pid("pi-demo", fixture), SIGKILL)
         let welcome = try await session.frame("another welcome", from: 1) { $0["type"] == "welcome" }
-        let told = session.frames.json().compactMap { $0["type"]?.string }.filter { $0 != "event" && $0 != "response" }
+        let told = session.frames.json().compactMap { $0["type"]?.string }.filter {
+            !["event", "queue", "response"].contains($0)
+        }
         #expect(told == ["welcome", "agent_exit", "agent_restarted", "welcome"])
         #expect(welcome["resumed"] == false && welcome["partial"] == nil && welcome["boot"] != first["boot"])
         let initState = try await viewport.frame("another snapshot", from: 1) { $0["type"] == "init_state" }

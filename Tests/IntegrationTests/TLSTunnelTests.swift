@@ -37,7 +37,7 @@ struct TLSTunnelTests {
         ) throws -> TestProcess {
             let fixture = isThere ? there : here
             let environment = fixture.environment.merging([
-                "HYPI_TOKEN": "one-secret-for-both-hosts",
+                "HYPI_TOKEN": "one-secret-for-both-hosts-of-a-cable",
                 "HYPI_PI": Fixture.executable("pi-demo") + " --thinking off --rate \(TLSTunnelTests.rate)",
             ]) { $1 }.merging(extra) { $1 }
             if let hosts {

@@ -39,6 +39,13 @@ public enum DescriptorRoom {
         return max(1, Int(clamping: min(UInt64(most), UInt64(limit.rlim_cur) / 8)))
     }
 
+    /// Whether so many connections may be opened without those that are kept back.
+    ///
+    /// A server leaves connections in the kernel that would take the last descriptors; who dials has to ask.
+    public static func allowsConnections(_ count: Int) -> Bool {
+        has(count + reserve)
+    }
+
     /// Raises the soft limit to the hard one, for a relay needs two for each viewer; where that is refused the old one stays.
     public static func raiseLimit() {
         guard var limit = limit() else { return }

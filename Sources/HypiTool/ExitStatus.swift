@@ -124,7 +124,7 @@ extension Failure {
         case .invalidParams, .outsideRoots: status = .usage
         case .notFound: status = .failure
         case .offline, .unreachable: status = .unreachable
-        case .busy: status = .tryAgain
+        case .busy, .sessionInUse: status = .tryAgain
         case .forbidden: status = .refused
         case .spawnFailed: status = .failure
         case .systemError: status = .system

@@ -178,3 +178,8 @@ public enum PrivateFile {
         return temporary
     }
 }
+
+extension PrivateFile.Fault {
+    /// Whether the disk takes nothing: it is full, or may only be read.
+    public var isOfDisk: Bool { doubt == nil && [ENOSPC, EDQUOT, EROFS].contains(code) }
+}

@@ -108,6 +108,8 @@ public enum Limits {
     public static let staleFactor = 3
     /// Time an agent has to open a tunnel that it was asked for.
     public static let tunnelSeconds: Int64 = 10
+    /// Tunnels that an agent dials at the same time; one more is not opened, and its viewer is told so in time.
+    public static let openingTunnels = 32
     /// Bytes of a relay that are on their way from one event loop to another; beyond it the sender is not read.
     public static let relayBytes = 64 << 10
     /// Frames that wait at one end of a relay until the other is there; beyond it the sender is not read.

@@ -138,6 +138,8 @@ public struct RegistryFault: Error, Sendable, Equatable {
         public static let outsideRoots = Code(rawValue: "outside_roots")
         /// Too much under way; try again.
         public static let busy = Code(rawValue: "busy")
+        /// Another agent works on the session.
+        public static let sessionInUse = Code(rawValue: "session_in_use")
         /// An agent was not started.
         public static let spawnFailed = Code(rawValue: "spawn_failed")
         /// The operating system refused.

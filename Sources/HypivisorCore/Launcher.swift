@@ -32,13 +32,16 @@ struct Launcher: Sendable {
     ///
     /// - Parameters:
     ///   - arguments: The options after the command.
+    ///   - variables: What is added to the environment.
     ///   - folder: Where the launcher, and with it the agent, begins; its path is in `PWD`.
     /// - Returns: What the ready line says.
     /// - Throws: ``RegistryFault`` with code `spawn_failed`, with the last line that the launcher printed.
-    func start(_ arguments: [String], in folder: Folder) async throws(RegistryFault) -> Ready {
+    func start(
+        _ arguments: [String], _ variables: [String: String] = [:], in folder: Folder
+    ) async throws(RegistryFault) -> Ready {
         let process: LauncherProcess
         do throws(SystemFault) {
-            let environment = environment.merging(["PWD": folder.path]) { $1 }
+            let environment = environment.merging(variables) { $1 }.merging(["PWD": folder.path]) { $1 }
             process = try LauncherProcess(
                 command[0], command.dropFirst() + arguments, environment, in: folder)
         } catch {
@@ -49,6 +52,8 @@ struct Launcher: Sendable {
         guard !outcome.isLate else {
             throw RegistryFault(.spawnFailed, "the agent was not ready within \(limit.components.seconds) s")
         }
+        // pi-socket's status for a session that another agent works on (EX_TEMPFAIL); its line names that agent.
+        guard outcome.status != 75 << 8 else { throw RegistryFault(.sessionInUse, Self.lastLine(outcome.errors)) }
         throw RegistryFault(
             .spawnFailed, "the agent did not start: \(Self.lastLine(outcome.errors)) (\(Self.words(outcome.status)))")
     }

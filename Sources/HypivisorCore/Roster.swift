@@ -256,6 +256,12 @@ actor Roster {
         registry.snapshots.lazy.map(\.node).first { $0.key == key }
     }
 
+    /// The living agents of a machine that work on a session file, by their files.
+    func sessionFiles(on machine: String) -> [(id: String, file: String)] {
+        registry.snapshots.lazy.map(\.node).filter { $0.machine == machine && $0.status == .active }
+            .compactMap { node in node.sessionFile.map { (node.id, $0) } }
+    }
+
     /// How many agents on a machine came from a spawn request.
     func spawnedCount(on machine: String) -> Int {
         registry.snapshots.count { $0.node.spawnID != nil && $0.node.machine == machine }

@@ -184,12 +184,14 @@ actor Spawner {
         guard living + underWayCount <= settings.agentLimit else {
             throw RegistryFault(.busy, "\(settings.agentLimit) agents run already (--max-agents)")
         }
+        try await refuseSharing(request.resume)
         let folder = try await makeFolder(request.newFolder, in: parent)
         let spawnID = String(UInt64.random(in: .min ... .max), radix: 16)
         let url = try await Self.value(of: registryURL)
         let launcher = Launcher(
             command: command, environment: settings.environment, limit: settings.startTime)
-        let ready = try await launcher.start(Self.arguments(request, url: url, spawnID: spawnID), in: folder)
+        let ready = try await launcher.start(
+            Self.arguments(request, url: url, spawnID: spawnID), Self.variables(request), in: folder)
         logger.info(
             "agent started", metadata: ["id": "\(ready.id)", "pid": "\(ready.pid ?? 0)", "cwd": "\(folder.path)"])
         let agent = SpawnedAgent(
@@ -198,6 +200,26 @@ actor Spawner {
             logger.warning("agent has not registered yet", metadata: ["id": "\(ready.id)"])
         }
         return agent
+    }
+
+    /// Refuses a session file that a listed agent works on; pi-socket refuses what only its own lock can tell.
+    private func refuseSharing(_ file: String?) async throws(RegistryFault) {
+        guard let file else { return }
+        let others = await roster.sessionFiles(on: settings.machine)
+        try await onThread { () throws(RegistryFault) in
+            let identity = Self.identity(of: file)
+            let other = others.first { _, theirs in
+                theirs == file || (identity != nil && Self.identity(of: theirs) == identity)
+            }
+            guard let other else { return }
+            throw RegistryFault(.sessionInUse, "session \(file) is in use by agent '\(other.id)'")
+        }
+    }
+
+    /// Device and inode of a file; `nil` if it is not there.
+    private static func identity(of file: String) -> [UInt64]? {
+        var status = stat()
+        return stat(file, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : nil
     }
 
     /// The launcher's options.
@@ -210,8 +232,16 @@ actor Spawner {
             ("name", request.name), ("key", request.key), ("spawn-id", spawnID), ("resume", request.resume),
         ]
         for case (let option, let value?) in options { arguments.append("--\(option)=\(value)") }
-        for (name, value) in request.guards { arguments.append("--\(name.replacing("_", with: "-"))=\(value)") }
+        for (name, value) in request.guards where name != "hook" {
+            arguments.append("--\(name.replacing("_", with: "-"))=\(value)")
+        }
         return request.args.isEmpty ? arguments : arguments + ["--"] + request.args
+    }
+
+    /// What goes to the launcher in its environment: the hook's command, since others can read a command line.
+    static func variables(_ request: SpawnRequest) -> [String: String] {
+        guard let hook = request.guards.first(where: { $0.name == "hook" }) else { return [:] }
+        return ["HYPI_HOOK": hook.value]
     }
 
     private func makeFolder(_ names: [Substring], in parent: Folder) async throws(RegistryFault) -> Folder {

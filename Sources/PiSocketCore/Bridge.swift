@@ -43,6 +43,9 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     private var viewerCount = 0
     private var viewersGone: EventLoopPromise<Void>?
     private var isCollecting = false
+    private var openingTunnelCount = 0
+    /// The log has been told of it; a flood must not fill it.
+    private var hasRefusedTunnel = false
     /// The file of pi's session, for starting it again after a crash.
     private(set) var sessionFile: String?
     private(set) var isStopping = false
@@ -95,6 +98,26 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     /// Whether `--max-clients` viewers are there, over whatever connection; the program behind `--stdio` does not count.
     var isFull: Bool {
         viewerCount - (stdio == nil ? 0 : 1) >= options.viewerLimit
+    }
+
+    /// Counts a tunnel that is about to be dialled, unless there are too many.
+    ///
+    /// Whoever asks for tunnels decides how many; descriptors for pi and for files are not given to them.
+    func beginTunnel() -> Bool {
+        guard !isFull, openingTunnelCount < Limits.openingTunnels,
+            DescriptorRoom.allowsConnections(openingTunnelCount + 1)
+        else {
+            if !hasRefusedTunnel { logger.warning("a tunnel was not opened: too many viewers or open files") }
+            hasRefusedTunnel = true
+            return false
+        }
+        (openingTunnelCount, hasRefusedTunnel) = (openingTunnelCount + 1, false)
+        return true
+    }
+
+    /// A tunnel that was dialled is open, or will not be.
+    func endTunnelDial() {
+        openingTunnelCount -= 1
     }
 
     /// An endpoint for a new connection: a viewer, or what says why there is none.

@@ -40,6 +40,13 @@ struct HookRunner: Sendable {
     /// The time one event may take.
     var timeLimit = Duration.seconds(10)
 
+    /// The variable that the command is in while the shell starts.
+    private static let commandVariable = "HYPI_HOOK_COMMAND"
+    /// Runs the command without showing it in `ps`, where every user of the machine may read it.
+    private static let script = #"""
+        hypi_hook=$HYPI_HOOK_COMMAND; unset HYPI_HOOK_COMMAND; eval "$hypi_hook"
+        """#
+
     /// Runs the hook for every event until the queue ends.
     func run(_ events: AsyncStream<Event>) async {
         for await event in events { await run(event) }
@@ -83,7 +90,7 @@ struct HookRunner: Sendable {
         var isCounted = false
         defer { if !isCounted { children.didNotStart() } }
         let result = try await Subprocess.run(
-            .path("/bin/sh"), arguments: ["-c", command], environment: variables(event), platformOptions: options,
+            .path("/bin/sh"), arguments: ["-c", Self.script], environment: variables(event), platformOptions: options,
             input: .fileDescriptor(input, closeAfterSpawningProcess: true), output: .discarded, error: .discarded
         ) { execution in
             isCounted = true
@@ -114,7 +121,7 @@ struct HookRunner: Sendable {
     private func variables(_ event: Event) -> Environment {
         let own = [
             "HYPI_EVENT": event.name, "HYPI_ID": event.node.id, "HYPI_NAME": event.node.name ?? event.node.id,
-            "HYPI_CWD": event.node.cwd, "HYPI_MACHINE": event.node.machine,
+            Self.commandVariable: command, "HYPI_CWD": event.node.cwd, "HYPI_MACHINE": event.node.machine,
         ]
         var variables: [Environment.Key: String] = [:]
         for (name, value) in environment.merging(own, uniquingKeysWith: { $1 }) {

@@ -32,10 +32,12 @@ public final class PiSocket: Sendable {
     private let signals: AsyncStream<Bridge.Signal>
     private let signalSink: AsyncStream<Bridge.Signal>.Continuation
     private let children = OwnChildren()
+    private let lease: SessionLease?
 
     /// A bridge that has not started anything yet.
     public init(_ options: PiSocketOptions, on group: MultiThreadedEventLoopGroup, logger: Logger) {
         self.options = options
+        lease = options.sessionLocks.map { SessionLease(folder: $0, id: options.id) }
         self.group = group
         self.logger = logger
         (signals, signalSink) = AsyncStream.makeStream(of: Bridge.Signal.self, bufferingPolicy: .bufferingNewest(16))
@@ -58,6 +60,7 @@ public final class PiSocket: Sendable {
     public func run(ready: @escaping @Sendable (Ready) throws -> Void) async throws {
         if !OrphanReaper.adopt() { logger.debug("no subreaper on this system: tools that outlive pi are not ended") }
         let loop = group.next()
+        try await hold(options.sessionFile)
         let report = NodeReport(firstNode())
         let (hookEvents, hookSink) = AsyncStream.makeStream(
             of: HookRunner.Event.self, bufferingPolicy: .bufferingOldest(HookRunner.queueLimit))
@@ -92,6 +95,22 @@ public final class PiSocket: Sendable {
             try await tasks.waitForAll()
             await life.endOrphans()
             try outcome.get()
+        }
+    }
+
+    /// Takes the session file, so that no second agent works on it.
+    ///
+    /// - Throws: ``PiSocketError/sessionInUse(file:by:)``. Where no lock can be made, there is a warning and no lease.
+    private func hold(_ file: String?) async throws {
+        guard let file, let lease else { return }
+        do {
+            try await NIOThreadPool.singleton.runIfActive { try lease.hold(file) }
+        } catch SessionLease.Fault.inUse(let file, let holder) {
+            throw PiSocketError.sessionInUse(file: file, by: holder)
+        } catch SessionLease.Fault.unavailable(let path, let code) {
+            logger.warning(
+                "nobody can see which session this agent works on",
+                metadata: ["file": "\(path)", "why": "\(String(cString: strerror(code)).lowercased())"])
         }
     }
 
@@ -169,10 +188,14 @@ public final class PiSocket: Sendable {
         var options = options
         options.socket = WebSocket.Options(messageLimit: Limits.clientMessageBytes, outboxLimit: nil)
         let offersSession = subprotocol == Self.sessionSubprotocol
-        WebSocketClient.connect(to: url, options: options, on: bridge.eventLoop) {
-            bridge.value.makeEndpoint(offersSession: offersSession)
-        }.whenFailure { [logger] error in
-            logger.warning("tunnel could not be opened: \(error)")
+        bridge.eventLoop.execute { [options, logger] in
+            guard bridge.value.beginTunnel() else { return }
+            WebSocketClient.connect(to: url, options: options, on: bridge.eventLoop) {
+                bridge.value.makeEndpoint(offersSession: offersSession)
+            }.assumeIsolated().whenComplete { result in
+                bridge.value.endTunnelDial()
+                if case .failure(let error) = result { logger.warning("tunnel could not be opened: \(error)") }
+            }
         }
     }
 
@@ -189,8 +212,13 @@ public final class PiSocket: Sendable {
                 switch signal {
                 case .ready:
                     do {
+                        // pi has opened the session by now and has written nothing: it may have chosen one by itself.
+                        try await hold(report.current.sessionFile)
+                        if let registration {
+                            tasks.addTask { await registration.run() }
+                            await registration.waitForFirstAttempt()
+                        }
                         try ready()
-                        if let registration { tasks.addTask { await registration.run() } }
                     } catch {
                         failure = error
                         bridge.eventLoop.execute { bridge.value.stop(force: true) }

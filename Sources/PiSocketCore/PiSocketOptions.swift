@@ -79,6 +79,10 @@ public struct PiSocketOptions: Sendable {
     public var maxRepeats: Int?
     /// The command that is told what happens.
     public var hook: String?
+    /// Where agents say which sessions they work on; `nil` says nothing and asks nobody.
+    public var sessionLocks: String?
+    /// The session file that pi is started on, absolute, as far as that is known beforehand.
+    public var sessionFile: String?
     /// How the registry is reached, asked before every attempt; `nil` stands alone.
     public var registry: (@Sendable () throws -> RegistryTarget)?
     /// Hears of it when a hypivisor announces itself on this machine, and calls back, until what it returns is called;
@@ -138,6 +142,8 @@ public struct PiSocketOptions: Sendable {
 
 /// Why a bridge could not do its work.
 public enum PiSocketError: Error, Sendable, Equatable {
+    /// Another agent works on the session file; its id, where that is known.
+    case sessionInUse(file: String, by: String?)
     /// The working directory is gone.
     case cannotUse(AgentFolder.Fault)
     /// pi was not started: not found, not executable.

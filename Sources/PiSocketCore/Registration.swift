@@ -32,7 +32,11 @@ final class Registration: Sendable {
     let requests: Requests
     let group: any EventLoopGroup
     let logger: Logger
+    /// The time that whoever starts the agent waits for its first registration.
+    private static let firstLimit = TimeAmount.seconds(2)
+
     private let absence: Absence
+    private let firstAttempt: EventLoopPromise<Void>
     /// The connection on which we are registered.
     private let current = NIOLockedValueBox<RegistryClient?>(nil)
 
@@ -50,6 +54,23 @@ final class Registration: Sendable {
         self.group = group
         self.logger = logger
         absence = Absence(watch: announcements, logger: logger)
+        firstAttempt = group.next().makePromise()
+    }
+
+    deinit {
+        firstAttempt.succeed()
+    }
+
+    /// Returns when the first attempt has registered the agent or failed, after ``firstLimit`` at the latest.
+    ///
+    /// Who is told that an agent is ready may look for it in the list.
+    func waitForFirstAttempt() async {
+        let (firstAttempt, loop) = (firstAttempt, firstAttempt.futureResult.eventLoop)
+        // The limit itself: a hypivisor that does not answer holds up no start.
+        let timer = loop.scheduleTask(in: Self.firstLimit) { firstAttempt.succeed() }
+        defer { timer.cancel() }
+        // The promise only succeeds.
+        try? await firstAttempt.futureResult.get()
     }
 
     /// Takes the node out of the roster, if it is in one; then ``run()`` may be cancelled.
@@ -92,12 +113,14 @@ final class Registration: Sendable {
                     absence.end()
                     backoff.reset()
                     told = []
+                    firstAttempt.succeed()
                 }
             } catch is CancellationError {
                 return
             } catch {
                 // Each reason once per outage: a hypivisor that is down for a night must not fill a log.
                 let words = Self.words(error)
+                firstAttempt.succeed()
                 if told.count < Limits.outageReasons, told.insert(words).inserted {
                     logger.warning("not registered: \(words)")
                 }

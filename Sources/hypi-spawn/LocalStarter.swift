@@ -39,7 +39,10 @@ struct LocalStarter: Starter {
                 .unreachable, "cannot tell without a hypivisor which agents run", hint: "start it with 'hypivisor'")
         }
         let folder = try Self.makeFolder(order.newFolder, in: folder)
-        let result = try await ProgramOutcome(running: program, arguments(order, folder))
+        let result = try await ProgramOutcome(
+            running: program, arguments(order, folder),
+            // Others can read a command line.
+            adding: order.guards.first { $0.name == "hook" }.map { ["HYPI_HOOK": $0.value] } ?? [:])
         guard let line = result.output.split(separator: "\n").first, let ready = try? JSON(parsing: String(line)),
             let id = ready["id"]?.string, let url = ready["url"]?.string.flatMap({ WebSocketURL($0) })
         else { throw Self.failure(result) }
@@ -67,7 +70,7 @@ struct LocalStarter: Starter {
         ]
         // With `=`, a value that starts with a dash is still a value.
         for case (let option, let value?) in options { arguments.append("\(option)=\(value)") }
-        for (name, value) in order.guards { arguments.append("--\(name.replacing("_", with: "-"))=\(value)") }
+        for (name, value) in order.guards where name != "hook" { arguments.append("--\(name.replacing("_", with: "-"))=\(value)") }
         if endpoint.insecure { arguments.append("--insecure") }
         return order.piArguments.isEmpty ? arguments : arguments + ["--"] + order.piArguments
     }

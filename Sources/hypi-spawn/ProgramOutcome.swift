@@ -16,13 +16,19 @@ struct ProgramOutcome {
     let errors: String
     let status: ExitStatus
 
-    /// Runs a program, without input.
+    /// Runs a program in our environment, without input.
     ///
+    /// - Parameters:
+    ///   - program: Its path.
+    ///   - arguments: Its arguments.
+    ///   - variables: What is added to the environment.
     /// - Throws: `Failure` with status 71 if it cannot be run.
-    init(running program: String, _ arguments: [String]) async throws {
+    init(running program: String, _ arguments: [String], adding variables: [String: String]) async throws {
         do {
+            let additions = variables.map { (Subprocess.Environment.Key(stringLiteral: $0), String?.some($1)) }
             let result = try await Subprocess.run(
-                .path(FilePath(program)), arguments: Arguments(arguments), input: .none,
+                .path(FilePath(program)), arguments: Arguments(arguments),
+                environment: .inherit.updating(Dictionary(uniqueKeysWithValues: additions)), input: .none,
                 output: .string(limit: Self.outputBytes), error: .string(limit: Self.outputBytes))
             output = result.standardOutput
             errors = result.standardError

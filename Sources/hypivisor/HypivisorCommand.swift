@@ -7,8 +7,16 @@ import Logging
 import NIOCore
 import UnixSignals
 
-/// The command: options to configuration, ready line, signals, end.
+/// The program, which also is the first process of a container.
 @main
+enum HypivisorProgram {
+    static func main() async {
+        FirstProcess.keep()
+        await HypivisorCommand.main()
+    }
+}
+
+/// The command: options to configuration, ready line, signals, end.
 struct HypivisorCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypivisor",

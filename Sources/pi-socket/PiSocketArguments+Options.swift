@@ -34,7 +34,11 @@ extension PiSocketArguments {
             ports: try ports(environment),
             policy: HandshakePolicy(
                 token: token, allowedOrigins: Set(allowOrigin), allowedHosts: Set(allowHost), machine: machine))
-        options.piArguments = (resume.map { ["--session", $0] } ?? []) + piArguments
+        // A path that begins with a dash would be an option of pi's.
+        let session = resume.map { $0.hasPrefix("-") ? "./" + $0 : $0 }
+        options.piArguments = (session.map { ["--session", $0] } ?? []) + piArguments
+        options.sessionFile = session.flatMap { Self.sessionFile($0, in: folder.path) }
+        options.sessionLocks = sessionLocks(environment)
         options.extensionFile = noExtension ? nil : try extensionFile(environment)
         options.isStdio = stdio
         options.piEnvironment = environment.withoutSecrets
@@ -72,13 +76,38 @@ extension PiSocketArguments {
     }
 
     /// Writes the extension that pi is started with; a pi that runs keeps the one it was started with.
-    private func extensionFile(_ environment: Environment) throws(Failure) -> String {
+    ///
+    /// - Returns: `nil` where the disk has no room for it: an agent without its list of tools is worth more than none.
+    private func extensionFile(_ environment: Environment) throws(Failure) -> String? {
         let path = try environment.stateFolder() + "/extension/hyper-pi-tools.js"
-        do {
+        do throws(PrivateFile.Fault) {
+            if (try? PrivateFile.read(path, for: .trusted)) == ToolCatalogue.source { return path }
             try PrivateFile.replace(path, with: ToolCatalogue.source)
             return path
         } catch {
-            throw error.failure(.cannotCreate, hint: "or --no-extension")
+            let failure = error.failure(.cannotCreate, hint: "or --no-extension")
+            guard error.isOfDisk else { throw failure }
+            Diagnostic.print("pi-socket", "pi runs without the extension that lists its tools: \(failure.line)")
+            return nil
+        }
+    }
+
+    /// The file of a session that was given as one; others are pi's to look up.
+    private static func sessionFile(_ session: String, in folder: String) -> String? {
+        let path = session.hasPrefix("/") ? session : folder + "/" + session
+        return session.contains("/") || PrivateFile.exists(path) ? path : nil
+    }
+
+    /// Where agents say which sessions they work on.
+    private func sessionLocks(_ environment: Environment) -> String? {
+        do {
+            let folder = try environment.stateFolder() + "/session"
+            try PrivateFile.makeFolder(folder)
+            return folder
+        } catch {
+            // An agent is worth more than the knowledge what it works on.
+            Diagnostic.print("pi-socket", "nobody can see which session this agent works on: \(Failure(error).line)")
+            return nil
         }
     }
 
@@ -97,15 +126,14 @@ extension PiSocketArguments {
     func startDetached() throws -> ExitStatus {
         let environment = Environment.current()
         let id = try nodeID(try workingFolder().path)
-        let folder = try environment.stateFolder() + "/log"
-        do {
-            try PrivateFile.makeFolder(folder)
-        } catch {
-            throw error.failure(.cannotCreate)
-        }
-        let log = logFile ?? "\(folder)/\(id).log"
+        let log = try logFile ?? Self.detachedLog(id, environment)
         var words = CommandLine.arguments.dropFirst().filter { $0 != "--detach" }
-        if endpoint.passesURLSecretly() { words = Self.withoutRegistry(words) }
+        if endpoint.passesURLSecretly() { words = Self.without("--hypivisor", words) }
+        if let hook {
+            // Every user of the machine can read a command line, for as long as the agent runs.
+            words = Self.without("--hook", words)
+            setenv("HYPI_HOOK", hook, 1)
+        }
         // It comes first: what was given on the command line, too, is stronger.
         // One word each: no value of them is read as an option.
         let arguments = ["--detached", "--id=\(id)", "--log-file=\(log)"] + words
@@ -121,11 +149,28 @@ extension PiSocketArguments {
         return .success
     }
 
-    /// A command line without its `--hypivisor`, in either form; what is behind `--` is pi's.
-    private static func withoutRegistry(_ words: [String]) -> [String] {
+    /// The log of an agent in the background; none where the disk has no room for it, since the agent is worth more.
+    private static func detachedLog(_ id: String, _ environment: Environment) throws(Failure) -> String {
+        let folder = try environment.stateFolder() + "/log"
+        let path = "\(folder)/\(id).log"
+        do throws(PrivateFile.Fault) {
+            try PrivateFile.makeFolder(folder)
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw PrivateFile.Fault(action: "create", path: path, code: errno) }
+            close(descriptor)
+            return path
+        } catch {
+            guard error.isOfDisk else { throw error.failure(.cannotCreate) }
+            Diagnostic.print("pi-socket", "\(id) runs without a log: \(error.failure(.cannotCreate).line)")
+            return "/dev/null"
+        }
+    }
+
+    /// A command line without an option, in either form; what follows `--` is pi's.
+    private static func without(_ option: String, _ words: [String]) -> [String] {
         let own = words.prefix { $0 != "--" }
         let kept = zip([""] + own, own).filter { before, word in
-            before != "--hypivisor" && word != "--hypivisor" && !word.hasPrefix("--hypivisor=")
+            before != option && word != option && !word.hasPrefix(option + "=")
         }
         return kept.map(\.1) + words.dropFirst(own.count)
     }

@@ -13,6 +13,11 @@ enum PiSocketFailure {
     static func words(_ error: any Error) -> Failure {
         guard let error = error as? PiSocketError else { return Failure(error) }
         switch error {
+        case .sessionInUse(let file, let holder):
+            let agent = holder.map { "agent '\($0)'" } ?? "another agent"
+            return Failure(
+                .tryAgain, "session \(file) is in use by \(agent)",
+                hint: holder.map { "talk to it with 'hypi-attach \($0)', or end it with 'hypi-attach --stop \($0)'" })
         case .cannotUse(let fault):
             return Failure(.unreachable, "cannot work in \(fault.path): \(fault.reason)")
         case .cannotStart(let command, let reason):

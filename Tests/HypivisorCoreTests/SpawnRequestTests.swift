@@ -65,9 +65,9 @@ struct SpawnRequestTests {
         ])
         let url = WebSocketURL(host: "127.0.0.1", port: 5, path: "/ws")
         #expect(
-            Spawner.arguments(request, url: url, spawnID: "id").suffix(2) == [
-                "--max-cost=1.5", "--hook=notify --all",
-            ])
+            Spawner.arguments(request, url: url, spawnID: "id").suffix(2) == ["--spawn-id=id", "--max-cost=1.5"])
+        // ps shows command lines to everybody.
+        #expect(Spawner.variables(request) == ["HYPI_HOOK": "notify --all"])
         let agent = SpawnedAgent(path: "/w", id: "a", guards: ["max_cost"])
         #expect(agent.json["guards"] == ["max_cost"])
         #expect(agent.existing.json["guards"] == nil)

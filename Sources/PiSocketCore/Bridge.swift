@@ -104,10 +104,12 @@ final class Bridge: SessionHubDelegate, PiProcess.Owner {
     ///
     /// Whoever asks for tunnels decides how many; descriptors for pi and for files are not given to them.
     func beginTunnel() -> Bool {
-        guard !isFull, openingTunnelCount < Limits.openingTunnels,
+        guard openingTunnelCount < Limits.openingTunnels,
             DescriptorRoom.allowsConnections(openingTunnelCount + 1)
         else {
-            if !hasRefusedTunnel { logger.warning("a tunnel was not opened: too many viewers or open files") }
+            if !hasRefusedTunnel {
+                logger.warning("a tunnel was not opened: too many are being opened, or too many files are open")
+            }
             hasRefusedTunnel = true
             return false
         }

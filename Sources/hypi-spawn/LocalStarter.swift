@@ -70,7 +70,9 @@ struct LocalStarter: Starter {
         ]
         // With `=`, a value that starts with a dash is still a value.
         for case (let option, let value?) in options { arguments.append("\(option)=\(value)") }
-        for (name, value) in order.guards where name != "hook" { arguments.append("--\(name.replacing("_", with: "-"))=\(value)") }
+        for (name, value) in order.guards where name != "hook" {
+            arguments.append("--\(name.replacing("_", with: "-"))=\(value)")
+        }
         if endpoint.insecure { arguments.append("--insecure") }
         return order.piArguments.isEmpty ? arguments : arguments + ["--"] + order.piArguments
     }

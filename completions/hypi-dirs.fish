@@ -56,9 +56,7 @@ end
 
 function __hypi-dirs_complete_directories
     set -l token (commandline -t)
-    string match -- '*/' $token
-    set -l subdirs $token*/
-    printf %s\n $subdirs
+    __fish_complete_directories $token ''
 end
 
 function __hypi-dirs_custom_completion
@@ -81,8 +79,8 @@ complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_op
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" json' -l 'json' -d 'One JSON object a line, as in a pipe.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
-complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
-complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rF
+complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rF
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-dirs' -n '__hypi-dirs_should_offer_completions_for_flags_or_options "hypi-dirs" version' -l 'version' -d 'Show the version.'

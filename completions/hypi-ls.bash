@@ -1,19 +1,26 @@
 #!/bin/bash
 
-__hypi-ls_cursor_index_in_current_word() {
-    local remaining="${COMP_LINE}"
-
-    local word
-    for word in "${COMP_WORDS[@]::COMP_CWORD}"; do
-        remaining="${remaining##*([[:space:]])"${word}"*([[:space:]])}"
+# Sets ${quote} to the quotation mark that the current word begins with, and ${typed} to the word without
+# quotation marks and backslashes. Nothing is expanded.
+__hypi-ls_read_current_word() {
+    quote=''
+    typed="${cur}"
+    case "${COMP_WORDS[${COMP_CWORD}]}" in
+    \'* | \"*)
+        quote="${COMP_WORDS[${COMP_CWORD}]:0:1}"
+        typed="${typed#"${quote}"}"
+        return
+        ;;
+    esac
+    local rest="${cur}"
+    typed=''
+    while [[ "${rest}" = *\\* ]]; do
+        typed+="${rest%%\\*}"
+        rest="${rest#*\\}"
+        typed+="${rest:0:1}"
+        rest="${rest:1}"
     done
-
-    local -ir index="$((COMP_POINT - ${#COMP_LINE} + ${#remaining}))"
-    if [[ "${index}" -le 0 ]]; then
-        printf 0
-    else
-        printf %s "${index}"
-    fi
+    typed+="${rest}"
 }
 
 # positional arguments:
@@ -123,23 +130,53 @@ __hypi-ls_offer_flags_options() {
         && ! "${is_parsing_option_value}"\
         && [[ ("${cur}" = -* && "${positional_number}" -ge 0) || "${positional_number}" -eq -1 ]]
     then
-        COMPREPLY+=($(compgen -W "${repeating_flags[*]} ${non_repeating_flags[*]} ${repeating_options[*]} ${non_repeating_options[*]}" -- "${cur}"))
+        __hypi-ls_add_lines "$(printf '%s\n' "${repeating_flags[@]}" "${non_repeating_flags[@]}" "${repeating_options[@]}" "${non_repeating_options[@]}")"
     fi
 }
 
+# Adds the lines of ${1} that begin with the current word, each as one literal word of the shell. compgen -W would
+# expand them, and their text comes from peers.
+__hypi-ls_add_lines() {
+    local candidate tilde word
+    while IFS='' read -r candidate; do
+        [[ -n "${candidate}" && "${candidate}" = "${typed}"* ]] || continue
+        case "${quote}" in
+        \')
+            [[ "${candidate}" = *\'* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        \")
+            [[ "${candidate}" = *[\"\$\`\\!]* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        *)
+            tilde=''
+            [[ "${typed}" = '~/'* ]] && tilde='~/'
+            candidate="${candidate#"${tilde}"}"
+            word=''
+            [[ -n "${candidate}" ]] && printf -v word %q "${candidate}"
+            [[ -z "${candidate}" || "${candidate}" = */ ]] || word+=' '
+            COMPREPLY+=("${tilde}${word}")
+            ;;
+        esac
+    done < <(printf '%s\n' "${1}")
+}
+
+# Adds files and folders: what compgen finds for ${@}, such as -f.
 __hypi-ls_add_completions() {
-    local completion
-    while IFS='' read -r completion; do
-        COMPREPLY+=("${completion}")
-    done < <(IFS=$'\n' compgen "${@}" -- "${cur}")
+    local path
+    __hypi-ls_add_lines "$(
+        compgen "${@}" -- "${typed}" | while IFS='' read -r path; do
+            if [[ -d "${path/#'~/'/${HOME}/}" ]]; then printf '%s/\n' "${path}"; else printf '%s\n' "${path}"; fi
+        done
+    )"
 }
 
 __hypi-ls_custom_complete() {
     if [[ -n "${cur}" || -z ${COMP_WORDS[${COMP_CWORD}]} || "${COMP_LINE:${COMP_POINT}:1}" != ' ' ]]; then
-        local -ar words=("${COMP_WORDS[@]}")
+        local -a words=("${COMP_WORDS[@]}")
     else
-        local -ar words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
+        local -a words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
     fi
+    words[COMP_CWORD]="${typed}"
 
     "${COMP_WORDS[0]}" "${@}" "${words[@]}"
 }
@@ -158,6 +195,8 @@ _hypi-ls() {
 
     local -r cur="${2}"
     local -r prev="${3}"
+    local quote typed
+    __hypi-ls_read_current_word
 
     local -i positional_number
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
@@ -171,11 +210,11 @@ _hypi-ls() {
     # Offer option value completions
     case "${prev}" in
     '--activity')
-        __hypi-ls_add_completions -W 'starting'$'\n''idle'$'\n''working'$'\n''input-required'$'\n''retrying'$'\n''compacting'$'\n''blocked'
+        __hypi-ls_add_lines 'starting'$'\n''idle'$'\n''working'$'\n''input-required'$'\n''retrying'$'\n''compacting'$'\n''blocked'
         return
         ;;
     '--machine')
-        __hypi-ls_add_completions -W "$(__hypi-ls_custom_complete ---completion -- --machine "${COMP_CWORD}" "$(__hypi-ls_cursor_index_in_current_word)")"
+        __hypi-ls_add_lines "$(__hypi-ls_custom_complete ---completion -- --machine "${COMP_CWORD}" "${#typed}")"
         return
         ;;
     '--cwd')
@@ -183,18 +222,18 @@ _hypi-ls() {
         return
         ;;
     '--name')
-        __hypi-ls_add_completions -W "$(__hypi-ls_custom_complete ---completion -- --name "${COMP_CWORD}" "$(__hypi-ls_cursor_index_in_current_word)")"
+        __hypi-ls_add_lines "$(__hypi-ls_custom_complete ---completion -- --name "${COMP_CWORD}" "${#typed}")"
         return
         ;;
     '--status')
-        __hypi-ls_add_completions -W 'active'$'\n''offline'
+        __hypi-ls_add_lines 'active'$'\n''offline'
         return
         ;;
     '--since')
         return
         ;;
     '--wait')
-        __hypi-ls_add_completions -W 'idle'$'\n''input-required'$'\n''ready'$'\n''gone'
+        __hypi-ls_add_lines 'idle'$'\n''input-required'$'\n''ready'$'\n''gone'
         return
         ;;
     '--timeout')
@@ -204,9 +243,11 @@ _hypi-ls() {
         return
         ;;
     '--token-file')
+        __hypi-ls_add_completions -f
         return
         ;;
     '--ca-file')
+        __hypi-ls_add_completions -f
         return
         ;;
     '--tls-pin')
@@ -217,10 +258,10 @@ _hypi-ls() {
     # Offer positional completions
     case "${positional_number}" in
     *)
-        __hypi-ls_add_completions -W "$(__hypi-ls_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "$(__hypi-ls_cursor_index_in_current_word)")"
+        __hypi-ls_add_lines "$(__hypi-ls_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "${#typed}")"
         return
         ;;
     esac
 }
 
-complete -o filenames -F _hypi-ls hypi-ls
+complete -o nospace -F _hypi-ls hypi-ls

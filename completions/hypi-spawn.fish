@@ -56,9 +56,7 @@ end
 
 function __hypi-spawn_complete_directories
     set -l token (commandline -t)
-    string match -- '*/' $token
-    set -l subdirs $token*/
-    printf %s\n $subdirs
+    __fish_complete_directories $token ''
 end
 
 function __hypi-spawn_custom_completion
@@ -80,7 +78,7 @@ complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" key' -l 'key' -d 'Start it only if no agent with this key runs.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" if-absent' -l 'if-absent' -d 'Start it only if no agent runs in the folder.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" prompt' -l 'prompt' -d 'Its first task; an agent that ran already gets it too.' -rfka ''
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" resume' -l 'resume' -d 'Go on with this session file, or session id.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" resume' -l 'resume' -d 'Go on with this session file, or session id.' -rF
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-cost' -l 'max-cost' -d 'Block the agent beyond this cost.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-turn' -l 'max-turn' -d 'Block it after a longer turn.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-repeats' -l 'max-repeats' -d 'Block it when the same call fails this often.' -rfka ''
@@ -91,8 +89,8 @@ complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" local' -l 'local' -d 'Start it here if no hypivisor runs.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rF
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rF
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" version' -l 'version' -d 'Show the version.'

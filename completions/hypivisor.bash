@@ -1,19 +1,26 @@
 #!/bin/bash
 
-__hypivisor_cursor_index_in_current_word() {
-    local remaining="${COMP_LINE}"
-
-    local word
-    for word in "${COMP_WORDS[@]::COMP_CWORD}"; do
-        remaining="${remaining##*([[:space:]])"${word}"*([[:space:]])}"
+# Sets ${quote} to the quotation mark that the current word begins with, and ${typed} to the word without
+# quotation marks and backslashes. Nothing is expanded.
+__hypivisor_read_current_word() {
+    quote=''
+    typed="${cur}"
+    case "${COMP_WORDS[${COMP_CWORD}]}" in
+    \'* | \"*)
+        quote="${COMP_WORDS[${COMP_CWORD}]:0:1}"
+        typed="${typed#"${quote}"}"
+        return
+        ;;
+    esac
+    local rest="${cur}"
+    typed=''
+    while [[ "${rest}" = *\\* ]]; do
+        typed+="${rest%%\\*}"
+        rest="${rest#*\\}"
+        typed+="${rest:0:1}"
+        rest="${rest:1}"
     done
-
-    local -ir index="$((COMP_POINT - ${#COMP_LINE} + ${#remaining}))"
-    if [[ "${index}" -le 0 ]]; then
-        printf 0
-    else
-        printf %s "${index}"
-    fi
+    typed+="${rest}"
 }
 
 # positional arguments:
@@ -123,23 +130,53 @@ __hypivisor_offer_flags_options() {
         && ! "${is_parsing_option_value}"\
         && [[ ("${cur}" = -* && "${positional_number}" -ge 0) || "${positional_number}" -eq -1 ]]
     then
-        COMPREPLY+=($(compgen -W "${repeating_flags[*]} ${non_repeating_flags[*]} ${repeating_options[*]} ${non_repeating_options[*]}" -- "${cur}"))
+        __hypivisor_add_lines "$(printf '%s\n' "${repeating_flags[@]}" "${non_repeating_flags[@]}" "${repeating_options[@]}" "${non_repeating_options[@]}")"
     fi
 }
 
+# Adds the lines of ${1} that begin with the current word, each as one literal word of the shell. compgen -W would
+# expand them, and their text comes from peers.
+__hypivisor_add_lines() {
+    local candidate tilde word
+    while IFS='' read -r candidate; do
+        [[ -n "${candidate}" && "${candidate}" = "${typed}"* ]] || continue
+        case "${quote}" in
+        \')
+            [[ "${candidate}" = *\'* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        \")
+            [[ "${candidate}" = *[\"\$\`\\!]* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        *)
+            tilde=''
+            [[ "${typed}" = '~/'* ]] && tilde='~/'
+            candidate="${candidate#"${tilde}"}"
+            word=''
+            [[ -n "${candidate}" ]] && printf -v word %q "${candidate}"
+            [[ -z "${candidate}" || "${candidate}" = */ ]] || word+=' '
+            COMPREPLY+=("${tilde}${word}")
+            ;;
+        esac
+    done < <(printf '%s\n' "${1}")
+}
+
+# Adds files and folders: what compgen finds for ${@}, such as -f.
 __hypivisor_add_completions() {
-    local completion
-    while IFS='' read -r completion; do
-        COMPREPLY+=("${completion}")
-    done < <(IFS=$'\n' compgen "${@}" -- "${cur}")
+    local path
+    __hypivisor_add_lines "$(
+        compgen "${@}" -- "${typed}" | while IFS='' read -r path; do
+            if [[ -d "${path/#'~/'/${HOME}/}" ]]; then printf '%s/\n' "${path}"; else printf '%s\n' "${path}"; fi
+        done
+    )"
 }
 
 __hypivisor_custom_complete() {
     if [[ -n "${cur}" || -z ${COMP_WORDS[${COMP_CWORD}]} || "${COMP_LINE:${COMP_POINT}:1}" != ' ' ]]; then
-        local -ar words=("${COMP_WORDS[@]}")
+        local -a words=("${COMP_WORDS[@]}")
     else
-        local -ar words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
+        local -a words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
     fi
+    words[COMP_CWORD]="${typed}"
 
     "${COMP_WORDS[0]}" "${@}" "${words[@]}"
 }
@@ -158,6 +195,8 @@ _hypivisor() {
 
     local -r cur="${2}"
     local -r prev="${3}"
+    local quote typed
+    __hypivisor_read_current_word
 
     local -i positional_number
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
@@ -183,6 +222,7 @@ _hypivisor() {
         return
         ;;
     '--root')
+        __hypivisor_add_completions -d
         return
         ;;
     '--allow-origin')
@@ -192,12 +232,15 @@ _hypivisor() {
         return
         ;;
     '--token-file')
+        __hypivisor_add_completions -f
         return
         ;;
     '--tls-cert')
+        __hypivisor_add_completions -f
         return
         ;;
     '--tls-key')
+        __hypivisor_add_completions -f
         return
         ;;
     '--max-connections')
@@ -213,14 +256,14 @@ _hypivisor() {
         return
         ;;
     '--log-level')
-        __hypivisor_add_completions -W 'trace'$'\n''debug'$'\n''info'$'\n''warning'$'\n''error'
+        __hypivisor_add_lines 'trace'$'\n''debug'$'\n''info'$'\n''warning'$'\n''error'
         return
         ;;
     '--log-format')
-        __hypivisor_add_completions -W 'text'$'\n''json'
+        __hypivisor_add_lines 'text'$'\n''json'
         return
         ;;
     esac
 }
 
-complete -o filenames -F _hypivisor hypivisor
+complete -o nospace -F _hypivisor hypivisor

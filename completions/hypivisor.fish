@@ -56,9 +56,7 @@ end
 
 function __hypivisor_complete_directories
     set -l token (commandline -t)
-    string match -- '*/' $token
-    set -l subdirs $token*/
-    printf %s\n $subdirs
+    __fish_complete_directories $token ''
 end
 
 function __hypivisor_custom_completion
@@ -77,12 +75,12 @@ complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_op
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" host' -l 'host' -d 'Address to listen on.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" node-ttl t' -s 't' -l 'node-ttl' -d 'A gone agent stays listed this long (default: 30s).' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" heartbeat' -l 'heartbeat' -d 'Time between pings (default: 15s).' -rfka ''
-complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'root' -d 'Agents live below it; repeatable (default: HOME).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'root' -d 'Agents live below it; repeatable (default: HOME).' -rfa '(__hypivisor_complete_directories)'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'allow-origin' -d 'Allow browsers from this origin; repeatable.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'allow-host' -d 'A further name of this machine; repeatable.' -rfka ''
-complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
-complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-cert' -l 'tls-cert' -d 'Serve wss:// with this certificate (PEM).' -rfka ''
-complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-key' -l 'tls-key' -d 'Its key (PEM).' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rF
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-cert' -l 'tls-cert' -d 'Serve wss:// with this certificate (PEM).' -rF
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-key' -l 'tls-key' -d 'Its key (PEM).' -rF
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" tls-self-signed' -l 'tls-self-signed' -d 'Serve wss:// with a certificate of our own making.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" no-auth' -l 'no-auth' -d 'Serve without a token, on loopback only.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-connections' -l 'max-connections' -d 'Connections at once.' -rfka ''

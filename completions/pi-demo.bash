@@ -1,19 +1,26 @@
 #!/bin/bash
 
-__pi-demo_cursor_index_in_current_word() {
-    local remaining="${COMP_LINE}"
-
-    local word
-    for word in "${COMP_WORDS[@]::COMP_CWORD}"; do
-        remaining="${remaining##*([[:space:]])"${word}"*([[:space:]])}"
+# Sets ${quote} to the quotation mark that the current word begins with, and ${typed} to the word without
+# quotation marks and backslashes. Nothing is expanded.
+__pi-demo_read_current_word() {
+    quote=''
+    typed="${cur}"
+    case "${COMP_WORDS[${COMP_CWORD}]}" in
+    \'* | \"*)
+        quote="${COMP_WORDS[${COMP_CWORD}]:0:1}"
+        typed="${typed#"${quote}"}"
+        return
+        ;;
+    esac
+    local rest="${cur}"
+    typed=''
+    while [[ "${rest}" = *\\* ]]; do
+        typed+="${rest%%\\*}"
+        rest="${rest#*\\}"
+        typed+="${rest:0:1}"
+        rest="${rest:1}"
     done
-
-    local -ir index="$((COMP_POINT - ${#COMP_LINE} + ${#remaining}))"
-    if [[ "${index}" -le 0 ]]; then
-        printf 0
-    else
-        printf %s "${index}"
-    fi
+    typed+="${rest}"
 }
 
 # positional arguments:
@@ -123,23 +130,53 @@ __pi-demo_offer_flags_options() {
         && ! "${is_parsing_option_value}"\
         && [[ ("${cur}" = -* && "${positional_number}" -ge 0) || "${positional_number}" -eq -1 ]]
     then
-        COMPREPLY+=($(compgen -W "${repeating_flags[*]} ${non_repeating_flags[*]} ${repeating_options[*]} ${non_repeating_options[*]}" -- "${cur}"))
+        __pi-demo_add_lines "$(printf '%s\n' "${repeating_flags[@]}" "${non_repeating_flags[@]}" "${repeating_options[@]}" "${non_repeating_options[@]}")"
     fi
 }
 
+# Adds the lines of ${1} that begin with the current word, each as one literal word of the shell. compgen -W would
+# expand them, and their text comes from peers.
+__pi-demo_add_lines() {
+    local candidate tilde word
+    while IFS='' read -r candidate; do
+        [[ -n "${candidate}" && "${candidate}" = "${typed}"* ]] || continue
+        case "${quote}" in
+        \')
+            [[ "${candidate}" = *\'* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        \")
+            [[ "${candidate}" = *[\"\$\`\\!]* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        *)
+            tilde=''
+            [[ "${typed}" = '~/'* ]] && tilde='~/'
+            candidate="${candidate#"${tilde}"}"
+            word=''
+            [[ -n "${candidate}" ]] && printf -v word %q "${candidate}"
+            [[ -z "${candidate}" || "${candidate}" = */ ]] || word+=' '
+            COMPREPLY+=("${tilde}${word}")
+            ;;
+        esac
+    done < <(printf '%s\n' "${1}")
+}
+
+# Adds files and folders: what compgen finds for ${@}, such as -f.
 __pi-demo_add_completions() {
-    local completion
-    while IFS='' read -r completion; do
-        COMPREPLY+=("${completion}")
-    done < <(IFS=$'\n' compgen "${@}" -- "${cur}")
+    local path
+    __pi-demo_add_lines "$(
+        compgen "${@}" -- "${typed}" | while IFS='' read -r path; do
+            if [[ -d "${path/#'~/'/${HOME}/}" ]]; then printf '%s/\n' "${path}"; else printf '%s\n' "${path}"; fi
+        done
+    )"
 }
 
 __pi-demo_custom_complete() {
     if [[ -n "${cur}" || -z ${COMP_WORDS[${COMP_CWORD}]} || "${COMP_LINE:${COMP_POINT}:1}" != ' ' ]]; then
-        local -ar words=("${COMP_WORDS[@]}")
+        local -a words=("${COMP_WORDS[@]}")
     else
-        local -ar words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
+        local -a words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
     fi
+    words[COMP_CWORD]="${typed}"
 
     "${COMP_WORDS[0]}" "${@}" "${words[@]}"
 }
@@ -158,6 +195,8 @@ _pi-demo() {
 
     local -r cur="${2}"
     local -r prev="${3}"
+    local quote typed
+    __pi-demo_read_current_word
 
     local -i positional_number
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
@@ -181,9 +220,11 @@ _pi-demo() {
         return
         ;;
     '--session')
+        __pi-demo_add_completions -f
         return
         ;;
     '--session-dir')
+        __pi-demo_add_completions -d
         return
         ;;
     '--name'|'-n')
@@ -204,4 +245,4 @@ _pi-demo() {
     esac
 }
 
-complete -o filenames -F _pi-demo pi-demo
+complete -o nospace -F _pi-demo pi-demo

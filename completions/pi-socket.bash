@@ -1,19 +1,26 @@
 #!/bin/bash
 
-__pi-socket_cursor_index_in_current_word() {
-    local remaining="${COMP_LINE}"
-
-    local word
-    for word in "${COMP_WORDS[@]::COMP_CWORD}"; do
-        remaining="${remaining##*([[:space:]])"${word}"*([[:space:]])}"
+# Sets ${quote} to the quotation mark that the current word begins with, and ${typed} to the word without
+# quotation marks and backslashes. Nothing is expanded.
+__pi-socket_read_current_word() {
+    quote=''
+    typed="${cur}"
+    case "${COMP_WORDS[${COMP_CWORD}]}" in
+    \'* | \"*)
+        quote="${COMP_WORDS[${COMP_CWORD}]:0:1}"
+        typed="${typed#"${quote}"}"
+        return
+        ;;
+    esac
+    local rest="${cur}"
+    typed=''
+    while [[ "${rest}" = *\\* ]]; do
+        typed+="${rest%%\\*}"
+        rest="${rest#*\\}"
+        typed+="${rest:0:1}"
+        rest="${rest:1}"
     done
-
-    local -ir index="$((COMP_POINT - ${#COMP_LINE} + ${#remaining}))"
-    if [[ "${index}" -le 0 ]]; then
-        printf 0
-    else
-        printf %s "${index}"
-    fi
+    typed+="${rest}"
 }
 
 # positional arguments:
@@ -123,23 +130,53 @@ __pi-socket_offer_flags_options() {
         && ! "${is_parsing_option_value}"\
         && [[ ("${cur}" = -* && "${positional_number}" -ge 0) || "${positional_number}" -eq -1 ]]
     then
-        COMPREPLY+=($(compgen -W "${repeating_flags[*]} ${non_repeating_flags[*]} ${repeating_options[*]} ${non_repeating_options[*]}" -- "${cur}"))
+        __pi-socket_add_lines "$(printf '%s\n' "${repeating_flags[@]}" "${non_repeating_flags[@]}" "${repeating_options[@]}" "${non_repeating_options[@]}")"
     fi
 }
 
+# Adds the lines of ${1} that begin with the current word, each as one literal word of the shell. compgen -W would
+# expand them, and their text comes from peers.
+__pi-socket_add_lines() {
+    local candidate tilde word
+    while IFS='' read -r candidate; do
+        [[ -n "${candidate}" && "${candidate}" = "${typed}"* ]] || continue
+        case "${quote}" in
+        \')
+            [[ "${candidate}" = *\'* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        \")
+            [[ "${candidate}" = *[\"\$\`\\!]* ]] || COMPREPLY+=("${candidate}")
+            ;;
+        *)
+            tilde=''
+            [[ "${typed}" = '~/'* ]] && tilde='~/'
+            candidate="${candidate#"${tilde}"}"
+            word=''
+            [[ -n "${candidate}" ]] && printf -v word %q "${candidate}"
+            [[ -z "${candidate}" || "${candidate}" = */ ]] || word+=' '
+            COMPREPLY+=("${tilde}${word}")
+            ;;
+        esac
+    done < <(printf '%s\n' "${1}")
+}
+
+# Adds files and folders: what compgen finds for ${@}, such as -f.
 __pi-socket_add_completions() {
-    local completion
-    while IFS='' read -r completion; do
-        COMPREPLY+=("${completion}")
-    done < <(IFS=$'\n' compgen "${@}" -- "${cur}")
+    local path
+    __pi-socket_add_lines "$(
+        compgen "${@}" -- "${typed}" | while IFS='' read -r path; do
+            if [[ -d "${path/#'~/'/${HOME}/}" ]]; then printf '%s/\n' "${path}"; else printf '%s\n' "${path}"; fi
+        done
+    )"
 }
 
 __pi-socket_custom_complete() {
     if [[ -n "${cur}" || -z ${COMP_WORDS[${COMP_CWORD}]} || "${COMP_LINE:${COMP_POINT}:1}" != ' ' ]]; then
-        local -ar words=("${COMP_WORDS[@]}")
+        local -a words=("${COMP_WORDS[@]}")
     else
-        local -ar words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
+        local -a words=("${COMP_WORDS[@]::${COMP_CWORD}}" '' "${COMP_WORDS[@]:${COMP_CWORD}}")
     fi
+    words[COMP_CWORD]="${typed}"
 
     "${COMP_WORDS[0]}" "${@}" "${words[@]}"
 }
@@ -158,6 +195,8 @@ _pi-socket() {
 
     local -r cur="${2}"
     local -r prev="${3}"
+    local quote typed
+    __pi-socket_read_current_word
 
     local -i positional_number
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
@@ -171,9 +210,11 @@ _pi-socket() {
     # Offer option value completions
     case "${prev}" in
     '--pi')
+        __pi-socket_add_completions -f
         return
         ;;
     '--cwd')
+        __pi-socket_add_completions -d
         return
         ;;
     '--name')
@@ -192,22 +233,26 @@ _pi-socket() {
         return
         ;;
     '--token-file')
+        __pi-socket_add_completions -f
         return
         ;;
     '--ca-file')
+        __pi-socket_add_completions -f
         return
         ;;
     '--tls-pin')
         return
         ;;
     '--tls-cert')
+        __pi-socket_add_completions -f
         return
         ;;
     '--tls-key')
+        __pi-socket_add_completions -f
         return
         ;;
     '--restart')
-        __pi-socket_add_completions -W 'on-failure'$'\n''never'
+        __pi-socket_add_lines 'on-failure'$'\n''never'
         return
         ;;
     '--grace')
@@ -235,6 +280,7 @@ _pi-socket() {
         return
         ;;
     '--hook')
+        __pi-socket_add_completions -f
         return
         ;;
     '--allow-origin')
@@ -244,20 +290,22 @@ _pi-socket() {
         return
         ;;
     '--log-file')
+        __pi-socket_add_completions -f
         return
         ;;
     '--log-level')
-        __pi-socket_add_completions -W 'trace'$'\n''debug'$'\n''info'$'\n''warning'$'\n''error'
+        __pi-socket_add_lines 'trace'$'\n''debug'$'\n''info'$'\n''warning'$'\n''error'
         return
         ;;
     '--log-format')
-        __pi-socket_add_completions -W 'text'$'\n''json'
+        __pi-socket_add_lines 'text'$'\n''json'
         return
         ;;
     '--resume')
+        __pi-socket_add_completions -f
         return
         ;;
     esac
 }
 
-complete -o filenames -F _pi-socket pi-socket
+complete -o nospace -F _pi-socket pi-socket

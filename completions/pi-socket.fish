@@ -56,9 +56,7 @@ end
 
 function __pi-socket_complete_directories
     set -l token (commandline -t)
-    string match -- '*/' $token
-    set -l subdirs $token*/
-    printf %s\n $subdirs
+    __fish_complete_directories $token ''
 end
 
 function __pi-socket_custom_completion
@@ -73,19 +71,19 @@ function __pi-socket_custom_completion
 end
 
 complete -c 'pi-socket' -f
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" pi' -l 'pi' -d 'The pi to run (HYPI_PI; default: pi).' -rfka ''
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" cwd' -l 'cwd' -d 'Folder to work in (default: this one).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" pi' -l 'pi' -d 'The pi to run (HYPI_PI; default: pi).' -rF
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" cwd' -l 'cwd' -d 'Folder to work in (default: this one).' -rfa '(__pi-socket_complete_directories)'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" name' -l 'name' -d 'Name in lists (default: the session\'s own).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" id' -l 'id' -d 'Node id (default: <folder>-<6 characters>).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" p port' -l 'port' -s 'p' -d 'Port; 0 for any (PI_SOCKET_PORT; default: 8080 or up).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" host' -l 'host' -d 'Address to listen on.' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rfka ''
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rF
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rF
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-pin' -l 'tls-pin' -d 'The one certificate to trust (HYPI_TLS_PIN).' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" insecure' -l 'insecure' -d 'Send the token over plain ws:// to another machine.'
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-cert' -l 'tls-cert' -d 'Serve wss:// with this certificate (PEM).' -rfka ''
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-key' -l 'tls-key' -d 'Its key (PEM).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-cert' -l 'tls-cert' -d 'Serve wss:// with this certificate (PEM).' -rF
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" tls-key' -l 'tls-key' -d 'Its key (PEM).' -rF
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" standalone' -l 'standalone' -d 'Do not register with a hypivisor.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" detach' -l 'detach' -d 'Run in the background, in a session of its own.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" stdio' -l 'stdio' -d 'Speak as pi --mode rpc on stdin and stdout.'
@@ -99,13 +97,13 @@ complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_op
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" max-turn' -l 'max-turn' -d 'Stop a run that takes longer.' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" max-repeats' -l 'max-repeats' -d 'Stop when the same tool call fails this often.' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" idle-exit' -l 'idle-exit' -d 'End after this time without viewer and work.' -rfka ''
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" hook' -l 'hook' -d 'Command told of events on stdin (HYPI_HOOK).' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" hook' -l 'hook' -d 'Command told of events on stdin (HYPI_HOOK).' -rF
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" no-auth' -l 'no-auth' -d 'Serve without a token, on loopback only.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket"' -l 'allow-origin' -d 'Allow browsers from this origin; repeatable.' -rfka ''
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket"' -l 'allow-host' -d 'A further name of this machine; repeatable.' -rfka ''
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" log-file' -l 'log-file' -d 'Write the log here instead of stderr.' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" log-file' -l 'log-file' -d 'Write the log here instead of stderr.' -rF
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" log-level' -l 'log-level' -d 'Least level.' -rfka 'trace debug info warning error'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" log-format' -l 'log-format' -d 'Their form.' -rfka 'text json'
-complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" resume' -l 'resume' -d 'Continue this session file.' -rfka ''
+complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" resume' -l 'resume' -d 'Continue this session file.' -rF
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" version' -l 'version' -d 'Show the version.'
 complete -c 'pi-socket' -n '__pi-socket_should_offer_completions_for_flags_or_options "pi-socket" h help' -s 'h' -l 'help' -d 'Show help information.'

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// A completion script as the argument parser writes it, without the subcommand `help` that our programs do not have.
+/// A completion script as the argument parser writes it, without the subcommand `help` that our programs do not have, and
+/// with a bash part of our own (``BashCompletion``).
 ///
 /// The parser adds it to every script (swift-argument-parser 1.8, DumpHelpGenerator.swift: "this is a hack to inject the
 /// help command"). zsh refuses a program that has it beside repeated arguments: "doubled rest argument definition".
@@ -27,9 +28,28 @@ struct CompletionScript {
     var text: String {
         var lines = generated.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         for cut in cuts { lines = Self.lines(lines, without: cut) }
+        lines = lines.flatMap(corrected)
+        if shell == .bash { lines = BashCompletion(tool).lines(lines) }
         let isForeign = { [unwanted] (line: String) in unwanted.contains(where: line.contains) }
         return lines.filter { !isForeign($0) }.joined(separator: "\n")
     }
+
+    /// What the parser's lines do wrong with text that is not plain.
+    private func corrected(_ line: String) -> [String] {
+        switch (shell, line) {
+        case (.zsh, "    unsetopt aliases banghist"):
+            // With the option off, compadd inserts a candidate's '!' unquoted, and Enter expands it.
+            return ["    unsetopt aliases"]
+        case (.zsh, "    if [[ \"${#completions[@]}\" -gt 1 ]]; then"):
+            return ["    # A quoted tilde would not be the home folder.", Self.tilde, line]
+        case (.fish, "    set -l subdirs $token*/"):
+            return ["    __fish_complete_directories $token ''"]
+        case (.fish, "    string match -- '*/' $token"), (.fish, "    printf %s\\n $subdirs"): return []
+        default: return [line]
+        }
+    }
+
+    private static let tilde = #"    compset -P '\~/' && completions=("${(@)completions#\~/}")"#
 
     private var cuts: [Cut] {
         let function = Cut(start: "_\(tool)_help() {", end: "}")

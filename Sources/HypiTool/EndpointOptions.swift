@@ -16,11 +16,12 @@ public struct EndpointOptions: ParsableArguments, Sendable {
     public var hypivisor: String?
 
     /// The token file.
-    @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"), completion: .file())
     public var tokenFile: String?
 
     /// The authorities that are trusted.
-    @Option(help: ArgumentHelp("Authorities to trust on wss:// (HYPI_CA_FILE).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Authorities to trust on wss:// (HYPI_CA_FILE).", valueName: "file"), completion: .file())
     public var caFile: String?
 
     /// The certificate that is trusted.

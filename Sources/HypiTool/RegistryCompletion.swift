@@ -39,9 +39,15 @@ public enum RegistryCompletion {
             // A shell shows nothing of what goes wrong here; the command itself will say it.
             guard DescriptorRoom.has(DescriptorRoom.forTool) else { return [] }
             let found = (try? await inTime { try await words(try link(line), prefix) }) ?? []
-            let isClean = { (word: String) in !word.isEmpty && word == word.withoutControlCharacters }
-            return Set(found.filter { $0.hasPrefix(prefix) && isClean($0) }).sorted()
+            let words = Set(found.filter { $0.hasPrefix(prefix) && isOffered($0) }).sorted()
+            // In zsh what follows a colon describes a candidate.
+            return CompletionShell.requesting == .zsh ? words.map { $0.replacing(":", with: #"\:"#) } : words
         }
+    }
+
+    /// Whether a peer's text may stand on a command line: no control characters, and not what reads as an option.
+    private static func isOffered(_ word: String) -> Bool {
+        !word.isEmpty && word.first != "-" && word == word.withoutControlCharacters
     }
 
     /// The registry that the command line so far means.

@@ -4,11 +4,11 @@ public import HypiNet
 /// The certificate that a server shows; the same options on every server.
 public struct TLSOptions: ParsableArguments, Sendable {
     /// The certificate's file.
-    @Option(help: ArgumentHelp("Serve wss:// with this certificate (PEM).", valueName: "file"))
+    @Option(help: ArgumentHelp("Serve wss:// with this certificate (PEM).", valueName: "file"), completion: .file())
     public var tlsCert: String?
 
     /// The key's file.
-    @Option(help: ArgumentHelp("Its key (PEM).", valueName: "file"))
+    @Option(help: ArgumentHelp("Its key (PEM).", valueName: "file"), completion: .file())
     public var tlsKey: String?
 
     /// Options that were not given.

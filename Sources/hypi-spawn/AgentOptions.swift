@@ -52,7 +52,8 @@ struct AgentOptions: ParsableArguments {
     @Flag(help: "Start it only if no agent runs in the folder.") var ifAbsent = false
     @Option(help: ArgumentHelp("Its first task; an agent that ran already gets it too.", valueName: "text"))
     var prompt: String?
-    @Option(help: ArgumentHelp("Go on with this session file, or session id.", valueName: "session"))
+    @Option(
+        help: ArgumentHelp("Go on with this session file, or session id.", valueName: "session"), completion: .file())
     var resume: String?
 
     func validate(isSingle: Bool) throws {

@@ -23,7 +23,8 @@ struct HypivisorOptions: ParsableArguments {
     var heartbeat: TimeSpan?
 
     @Option(
-        help: ArgumentHelp("Agents live below it; repeatable (default: HOME).", valueName: "folder"))
+        help: ArgumentHelp("Agents live below it; repeatable (default: HOME).", valueName: "folder"),
+        completion: .directory)
     var root: [String] = []
 
     @Option(
@@ -33,7 +34,7 @@ struct HypivisorOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A further name of this machine; repeatable.", valueName: "name"))
     var allowHost: [String] = []
 
-    @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the token (HYPI_TOKEN_FILE).", valueName: "file"), completion: .file())
     var tokenFile: String?
 
     @OptionGroup var tls: TLSOptions

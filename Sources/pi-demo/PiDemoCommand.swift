@@ -16,11 +16,12 @@ struct PiDemoCommand: ToolCommand {
         completion: .list(WireVersion.allCases.map(\.rawValue)), transform: Self.wireVersion)
     var wire: WireVersion?
     @Flag(help: "The same as --wire 0.58.") var cumulative = false
-    @Option(help: "Go on with this file, or start of an id.") var session: String?
+    @Option(help: "Go on with this file, or start of an id.", completion: .file()) var session: String?
     @Flag(name: [.customShort("c"), .customLong("continue")], help: "Go on with this folder's last session.")
     var continues = false
     @Flag(help: "Keep no session file.") var noSession = false
-    @Option(help: ArgumentHelp("The folder of session files.", valueName: "dir")) var sessionDir: String?
+    @Option(help: ArgumentHelp("The folder of session files.", valueName: "dir"), completion: .directory)
+    var sessionDir: String?
     @Option(name: .shortAndLong, help: "The session's name.") var name: String?
     @Option(help: "demo-large, demo-small or demo-tiny; with :LEVEL.") var model: String?
     @Option(help: "Ignored.") var provider: String?

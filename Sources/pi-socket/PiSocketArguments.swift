@@ -6,9 +6,9 @@ import PiSocketCore
 
 /// The command line of pi-socket.
 struct PiSocketArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("The pi to run (HYPI_PI; default: pi).", valueName: "command"))
+    @Option(help: ArgumentHelp("The pi to run (HYPI_PI; default: pi).", valueName: "command"), completion: .file())
     var pi: String?
-    @Option(help: ArgumentHelp("Folder to work in (default: this one).", valueName: "dir"))
+    @Option(help: ArgumentHelp("Folder to work in (default: this one).", valueName: "dir"), completion: .directory)
     var cwd: String?
     @Option(help: "Name in lists (default: the session's own).")
     var name: String?
@@ -48,7 +48,8 @@ struct PiSocketArguments: ParsableArguments {
     var maxRepeats: Int?
     @Option(help: ArgumentHelp("End after this time without viewer and work.", valueName: "time"))
     var idleExit: TimeSpan?
-    @Option(help: ArgumentHelp("Command told of events on stdin (HYPI_HOOK).", valueName: "command"))
+    @Option(
+        help: ArgumentHelp("Command told of events on stdin (HYPI_HOOK).", valueName: "command"), completion: .file())
     var hook: String?
     @Flag(help: "Serve without a token, on loopback only.")
     var noAuth = false
@@ -56,7 +57,7 @@ struct PiSocketArguments: ParsableArguments {
     var allowOrigin: [Origin] = []
     @Option(help: ArgumentHelp("A further name of this machine; repeatable.", valueName: "name"))
     var allowHost: [String] = []
-    @Option(help: ArgumentHelp("Write the log here instead of stderr.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the log here instead of stderr.", valueName: "file"), completion: .file())
     var logFile: String?
     @Option(help: ArgumentHelp("Least level.", valueName: "level"))
     var logLevel = LogLevel.info
@@ -64,7 +65,7 @@ struct PiSocketArguments: ParsableArguments {
     var logFormat = LogFormat.text
     @Option(help: .hidden) var spawnId: String?
     @Option(help: .hidden) var key: String?
-    @Option(help: ArgumentHelp("Continue this session file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Continue this session file.", valueName: "file"), completion: .file())
     var resume: String?
     @Argument(parsing: .postTerminator, help: .hidden)
     var piArguments: [String] = []

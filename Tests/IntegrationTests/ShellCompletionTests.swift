@@ -102,6 +102,77 @@ struct ShellCompletionTests {
         }
     }
 
+    @Test(
+        "names, ids and folders of a hostile hypivisor are one literal word, on Tab and on Enter",
+        arguments: Shell.allCases)
+    func hostile(shell: Shell) async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let texts = [
+            "a$(touch pwned)", "b`touch pwned`", "c;touch pwned", "d'\"e", "e|touch pwned", "f&touch pwned", "g>pwned",
+            "h*[a]?{b,c}", "i!x #y", "j ${HOME}", "k\\n", "l<(touch pwned)", "m=~x", "n%d%s",
+        ]
+        var nodes = texts.enumerated().map { index, text in
+            var node = Node(id: "9-\(index)", machine: "m\(text)", cwd: "/srv", port: 4000 + index)
+            node.name = text
+            return node
+        }
+        nodes.append(Node(id: "--stop-it", machine: "m", cwd: "/srv", port: 5000))
+        let folders = JSON.array(texts.map(JSON.string))
+        let registry = try await FakeRegistry.start(nodes) { request, _ in
+            request.method == "list_directories" ? .success(["path": "/", "directories": folders]) : .success(true)
+        }
+        let process = try await start(shell, fixture, registry.url)
+        var number = 0
+        // zsh takes a backslash in a candidate away, which leaves another literal word.
+        for text in texts where shell != .zsh || !text.contains("\\") {
+            for (line, result) in [
+                ("hypi-attach \(text.prefix(1))", "hypi-attach \(text)"),
+                ("hypi-ls --machine m\(text.prefix(1))", "hypi-ls --machine m\(text)"),
+                ("hypi-spawn /\(text.prefix(1))", "hypi-spawn /\(text)/"),
+            ] {
+                var found = ""
+                for _ in 0..<10 where found != result {
+                    number += 1
+                    found = try await completed(line, process, number).trimmingCharacters(in: .whitespaces)
+                }
+                #expect(found == result)
+            }
+        }
+        number += 1
+        let option = try await completed("hypi-attach --st", process, number)
+        #expect(option.trimmingCharacters(in: .whitespaces) == "hypi-attach --stop")
+        let here = try FileManager.default.contentsOfDirectory(atPath: fixture.home)
+        #expect(!here.contains("pwned"))
+    }
+
+    @Test("files and ~ are completed for every option that takes a file", arguments: Shell.allCases)
+    func files(shell: Shell) async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let folder = try fixture.makeFolder("some folder")
+        try Fixture.writeSecret("x", to: folder + "/key file.pem")
+        let (_, url) = try await fixture.startHypivisor()
+        let process = try await start(shell, fixture, "\(url)")
+        var number = 0
+        for (line, result) in [
+            ("hypi-ls --token-file ~/so", "hypi-ls --token-file \(fixture.home)/some folder/"),
+            ("hypi-ls --ca-file ~/some\\ folder/k", "hypi-ls --ca-file \(folder)/key file.pem"),
+            ("hypivisor --tls-key some\\ folder/k", "hypivisor --tls-key some folder/key file.pem"),
+            ("pi-socket --log-file \(fixture.home)/some\\ folder/k", "pi-socket --log-file \(folder)/key file.pem"),
+            ("pi-socket --cwd ~/so", "pi-socket --cwd \(folder)/"),
+            ("hypi-spawn ~/so", "hypi-spawn \(folder)/"), ("hypi-dirs ~/so", "hypi-dirs \(folder)/"),
+        ] {
+            // zsh takes the slash of a folder away when the cursor moves.
+            var found = ""
+            for _ in 0..<10 where found + "/" != result && found != result {
+                number += 1
+                found = try await completed(line, process, number).trimmingCharacters(in: .whitespaces)
+            }
+            #expect(found == result || found + "/" == result && shell == .zsh)
+        }
+    }
+
     @Test("where no hypivisor answers the line stays as it is", arguments: Shell.allCases)
     func without(shell: Shell) async throws {
         let fixture = try Fixture()

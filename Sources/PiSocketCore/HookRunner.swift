@@ -119,10 +119,13 @@ struct HookRunner: Sendable {
     }
 
     private func variables(_ event: Event) -> Environment {
-        let own = [
+        // Peers choose names, and hooks pass them on to programs that draw on screens; the record has them unchanged.
+        var own = [
             "HYPI_EVENT": event.name, "HYPI_ID": event.node.id, "HYPI_NAME": event.node.name ?? event.node.id,
-            Self.commandVariable: command, "HYPI_CWD": event.node.cwd, "HYPI_MACHINE": event.node.machine,
-        ]
+            "HYPI_CWD": event.node.cwd, "HYPI_MACHINE": event.node.machine,
+        ].mapValues(\.withoutControlCharacters)
+        // The command itself is the user's own text.
+        own[Self.commandVariable] = command
         var variables: [Environment.Key: String] = [:]
         for (name, value) in environment.merging(own, uniquingKeysWith: { $1 }) {
             if let key = Environment.Key(rawValue: name) { variables[key] = value }

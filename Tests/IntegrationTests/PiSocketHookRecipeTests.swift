@@ -28,7 +28,7 @@ import Testing
     }
 
     /// Runs an agent through a run, a question and a crash with a recipe as a person would set it.
-    private func calls(_ line: String) async throws -> (calls: [String], log: String, id: String, cwd: String) {
+    private func calls(_ line: String, name: String) async throws -> (calls: [String], log: String, cwd: String) {
         let fixture = try Fixture()
         defer { fixture.cleanUp() }
         let stubs = try makeStubs(fixture, ["notify-send", "curl", "tmux"])
@@ -37,7 +37,7 @@ import Testing
         try "\(line)\nexec \(Fixture.executable("pi-socket")) \"$@\"\n"
             .write(toFile: script, atomically: true, encoding: .utf8)
         let process = try TestProcess(
-            "/bin/sh", [script, "--standalone", "--port", "0", "--id", "worker"],
+            "/bin/sh", [script, "--standalone", "--port", "0", "--id", "worker", "--name=\(name)"],
             environment: fixture.environment.merging(["PATH": path]) { $1 }, cwd: fixture.home)
         let ready = try JSON(parsing: try await process.line(0))
         let url = try #require(ready["url"]?.string.flatMap { WebSocketURL($0) })
@@ -54,24 +54,28 @@ import Testing
         let end = try await process.finish()
         #expect(end.exit == .status(0))
         let calls = (try? String(contentsOfFile: fixture.home + "/calls", encoding: .utf8)) ?? ""
-        return (calls.split(separator: "\n").map(String.init), end.errors, "worker", fixture.home)
+        return (calls.split(separator: "\n").map(String.init), end.errors, fixture.home)
     }
 
-    @Test("a desktop notification, a phone and tmux are told what is said, and no hook fails")
-    func recipes() async throws {
+    @Test(
+        "a desktop notification, a phone and tmux get the text as it is, whatever the name, and no hook fails",
+        arguments: ["worker", "-x", "@secret", "#(touch pwned)", "$(touch pwned)`touch pwned`;touch pwned"])
+    func recipes(name: String) async throws {
         let recipes = try Self.recipes()
         #expect(recipes.map(\.title) == ["# A desktop notification", "# A phone, by ntfy", "# A message in tmux"])
         for (title, line) in recipes {
-            let (calls, log, id, cwd) = try await calls(line)
+            let (calls, log, cwd) = try await calls(line, name: name)
             let expected =
                 switch title {
-                case "# A desktop notification": ["notify-send \(id) asks in \(cwd)"]
+                case "# A desktop notification": ["notify-send -- \(name) asks in \(cwd)"]
                 case "# A phone, by ntfy":
                     ["settled", "input-required", "error"].map {
-                        "curl -fsS -d \(id): \($0) https://ntfy.sh/my-secret-topic"
+                        "curl -fsS --data-raw \(name): \($0) https://ntfy.sh/my-secret-topic"
                     }
                 default:
-                    ["ready", "settled", "input-required", "error", "exit"].map { "tmux display-message \(id): \($0)" }
+                    ["ready", "settled", "input-required", "error", "exit"].map {
+                        "tmux display-message -- \(name.replacingOccurrences(of: "#", with: "##")): \($0)"
+                    }
                 }
             #expect(calls == expected, "\(title)")
             #expect(!log.contains("hook"), "\(title): \(log)")

@@ -26,7 +26,8 @@ import Testing
 
     /// Runs a hook for some events; what it logged.
     private func run(
-        _ command: String, _ events: [String], in folder: String, record: JSONObject = [:],
+        _ command: String, _ events: [String], in folder: String, record: JSONObject = [:], name: String? = nil,
+        cwd: String = "/",
         timeLimit: Duration = .seconds(60)
     ) async throws -> [String] {
         let log = Log()
@@ -34,9 +35,9 @@ import Testing
             command: command, environment: ["PATH": "/usr/bin:/bin", "FOLDER": folder, "HOME": folder],
             children: OwnChildren(), logger: Logger(label: "test") { _ in log }, timeLimit: timeLimit)
         let (queue, sink) = AsyncStream.makeStream(of: HookRunner.Event.self)
-        for event in events {
-            sink.yield(.init(name: event, record: record, node: Node(id: "a", machine: "m", cwd: "/", port: 1)))
-        }
+        var node = Node(id: "a", machine: "m", cwd: cwd, port: 1)
+        node.name = name
+        for event in events { sink.yield(.init(name: event, record: record, node: node)) }
         sink.finish()
         try await within(.seconds(60), "the hooks have run") { await runner.run(queue) }
         return log.lines.withLockedValue { $0 }
@@ -66,6 +67,16 @@ import Testing
             #expect(try String(contentsOfFile: fixture.home + "/event", encoding: .utf8).contains("ready"))
         }
     #endif
+
+    @Test("the environment has names and folders on one line without control characters") func names() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let lines = try await run(
+            #"printf '%s|%s' "$HYPI_NAME" "$HYPI_CWD" >$FOLDER/text"#, ["ready"], in: fixture.home,
+            name: "a\u{1B}[31m\nb\u{7F}\u{9B}\u{202E}", cwd: "/w\u{7}\r/x")
+        #expect(lines == [])
+        #expect(try String(contentsOfFile: fixture.home + "/text", encoding: .utf8) == "a b|/w /x")
+    }
 
     @Test("the limit is ten seconds") func usualLimit() {
         let runner = HookRunner(

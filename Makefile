@@ -102,6 +102,7 @@ lint: ## Check format, documentation comments and the arrows between targets
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift
 	@Tests/Scripts/check-arrows.sh "$(SWIFT)"
 	@Tests/Scripts/check-requirements.sh
+	@Tests/Scripts/check-numbers.sh
 
 completions: ## Write the completion scripts anew
 	$(SWIFT) build --scratch-path $(BUILD)

@@ -196,7 +196,7 @@ extension Chat {
             let stats = PiStats(data)
             let parts: [String?] = [
                 stats.cost.map { "$" + Self.money($0) }, stats.tokens.map { "\($0) tokens" },
-                stats.contextPercent.map { "\(Int($0))% of context" },
+                stats.contextPercent.map { "\(Int(clamping: $0))% of context" },
                 data["totalMessages"]?.int.map { "\($0) messages" }, data["toolCalls"]?.int.map { "\($0) tool calls" },
             ]
             chat.transcript.note(parts.compactMap { $0 }.joined(separator: " · "))

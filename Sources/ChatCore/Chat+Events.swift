@@ -117,7 +117,7 @@ extension Chat {
         let cost = node?.cost.map { "$" + Self.money($0) }
         let parts: [String?] = [
             node.map { "\(surroundings.shorten($0.cwd)) on \($0.machine)" }, state.model ?? node?.model, cost,
-            node?.contextPercent.map { "\(Int($0))% of context" },
+            node?.contextPercent.map { "\(Int(clamping: $0))% of context" },
             others > 0 ? "\(others) other\(others == 1 ? "" : "s") watching" : nil,
         ]
         let name = node?.name ?? state.sessionName ?? surroundings.name
@@ -132,7 +132,7 @@ extension Chat {
     }
 
     static func money(_ amount: Double) -> String {
-        let cents = Int((amount * 100).rounded())
+        let cents = Int(clamping: (amount * 100).rounded())
         return "\(cents / 100)." + (cents % 100 < 10 ? "0" : "") + "\(cents % 100)"
     }
 

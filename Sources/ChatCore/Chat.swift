@@ -227,7 +227,7 @@ actor Chat {
             watch.isCompacting
             ? "summarising"
             : watch.isRetrying ? "waiting to try again" : transcript.thinksSilently ? "thinking" : "working"
-        let time = busySince.map { " " + ToolLine.duration(.seconds(Int((.now - $0) / .seconds(1)))) } ?? ""
+        let time = busySince.map { " " + ToolLine.duration(.seconds(Int(clamping: (.now - $0) / .seconds(1)))) } ?? ""
         return "\(mark) \(doing)\(time) (Ctrl-C aborts)"
     }
 

@@ -1,4 +1,5 @@
 import CPlatform
+import HypiWire
 import Synchronization
 
 #if canImport(Glibc)
@@ -116,7 +117,7 @@ final class TerminalLoop: SerialExecutor, @unchecked Sendable {
                 pollfd(fd: wakeInput, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: keyboard, events: Int16(POLLIN), revents: 0),
             ]
-            let milliseconds = sleep.map { max(0, CInt($0 / .milliseconds(1)) + 1) } ?? -1
+            let milliseconds = sleep.map { max(0, CInt(clamping: $0 / .milliseconds(1)).addingClamped(1)) } ?? -1
             guard poll(&requests, 2, milliseconds) > 0 else { continue }
             if requests[0].revents != 0 { readSignals(delegate) }
             runJobs()

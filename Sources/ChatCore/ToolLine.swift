@@ -22,7 +22,7 @@ struct ToolLine: Sendable {
             return "$ " + (lines.first ?? "") + (lines.count > 1 ? " …" : "")
         case "read":
             guard let offset = arguments["offset"]?.int else { return "read \(path ?? "")" }
-            let end = arguments["limit"]?.int.map { "-\(offset + $0 - 1)" } ?? ""
+            let end = arguments["limit"]?.int.map { "-\(offset.addingClamped($0).subtractingClamped(1))" } ?? ""
             return "read \(path ?? ""):\(offset)\(end)"
         default:
             if let path { return "\(name) \(path)" }
@@ -72,7 +72,7 @@ struct ToolLine: Sendable {
     static func duration(_ duration: Duration) -> String {
         let seconds = duration / .seconds(1)
         if seconds < 10 { return "\((seconds * 10).rounded() / 10)s" }
-        if seconds < 90 { return "\(Int(seconds))s" }
-        return "\(Int(seconds) / 60)m\(Int(seconds) % 60)s"
+        let whole = Int(clamping: seconds)
+        return whole < 90 ? "\(whole)s" : "\(whole / 60)m\(whole % 60)s"
     }
 }

@@ -113,7 +113,7 @@ public struct JSONNumber: Sendable, Hashable {
     public init?(_ value: Double) {
         guard value.isFinite else { return nil }
         if value == value.rounded(), abs(value) < 9e15 {
-            text = String(Int64(value))
+            text = String(Int64(clamping: value))
         } else {
             text = value.description
         }

@@ -23,7 +23,9 @@ extension Node {
         try self.init(object)
     }
 
-    /// Reads a node from its fields.
+    /// Reads a node from its fields; an optional field of another type, or beyond its range, is left out.
+    ///
+    /// An agent that reports one odd number, because its model's provider does, is listed all the same.
     ///
     /// - Throws: ``DecodingFault`` as ``init(json:)``.
     public init(_ object: JSONObject) throws(DecodingFault) {
@@ -31,7 +33,7 @@ extension Node {
             id: try Self.requiredText("id", object), machine: try Self.requiredText("machine", object),
             cwd: try Self.requiredText("cwd", object), port: try Self.requiredPort(object))
         if let status = object["status"]?.string { self.status = Status(rawValue: status) ?? .active }
-        try apply(object)
+        for member in object.members { _ = take(member.key, member.value) }
     }
 
     /// Takes over the fields of an `update`; what an agent may not change (`id`, `machine`, `port`) is left alone.
@@ -41,14 +43,21 @@ extension Node {
     /// - Throws: ``DecodingFault`` for the first field of a wrong type; fields before it have been taken over.
     public mutating func apply(_ changes: JSONObject) throws(DecodingFault) {
         for member in changes.members {
-            if let field = Self.fields[member.key] {
-                // Spelled out, because a bare `nil` would be the JSON literal.
-                let value: JSON? = member.value.isNull ? Optional.none : member.value
-                guard field.set(&self, value) else { throw .invalid(member.key, expected: field.expected) }
-            } else {
-                extra[member.key] = member.value.isNull ? Optional.none : member.value
-            }
+            if let expected = take(member.key, member.value) { throw .invalid(member.key, expected: expected) }
         }
+    }
+
+    /// Takes over one field.
+    ///
+    /// - Returns: What would have been right; `nil` if the field was taken over.
+    private mutating func take(_ key: String, _ json: JSON) -> String? {
+        // Spelled out, because a bare `nil` would be the JSON literal.
+        let value: JSON? = json.isNull ? Optional.none : json
+        guard let field = Self.fields[key] else {
+            extra[key] = value
+            return nil
+        }
+        return field.set(&self, value) ? nil : field.expected
     }
 
     /// The node as an object, fields in the order of specs/protocol.md, absent ones left out.
@@ -140,7 +149,7 @@ extension Node {
     }
 
     private static func integer(_ set: @escaping @Sendable (inout Node, Int?) -> Void) -> Field {
-        field("a whole number", read: { $0.double.flatMap { Int(exactly: $0.rounded(.down)) } }, set)
+        field("a whole number", read: { $0.int ?? $0.double.flatMap { Int(exactly: $0.rounded(.down)) } }, set)
     }
 
     private static func number(_ set: @escaping @Sendable (inout Node, Double?) -> Void) -> Field {

@@ -172,6 +172,7 @@ public enum Detach {
         }
         if event == "ready" { return .ready(text) }
         return .failed(
-            status: Int32(record["status"]?.int ?? 70), message: record["message"]?.string ?? "unknown failure")
+            status: Int32(clamping: record["status"]?.int ?? 70),
+            message: record["message"]?.string ?? "unknown failure")
     }
 }

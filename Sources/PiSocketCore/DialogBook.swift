@@ -46,7 +46,7 @@ struct DialogBook {
         let timeout = json["timeout"]?.int.map { min(max($0, 0), Self.longestTimeoutMilliseconds) }
         let dialog = Dialog(
             id: id, line: ByteBuffer(bytes: record.line.readableBytesView),
-            timeout: timeout.map { .milliseconds(Int64($0)) })
+            timeout: timeout.map { .milliseconds(Int64(clamping: $0)) })
         open.append(dialog)
         return dialog
     }

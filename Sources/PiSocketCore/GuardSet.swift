@@ -85,8 +85,8 @@ struct GuardSet {
 
     /// Cents, and of an amount that is not whole cents hundredths of them: a turn of a small model costs less than one.
     private static func dollars(_ amount: Double) -> String {
-        guard amount < 1e12 else { return "\(amount)" }
-        let units = Int((amount * 10_000).rounded())
+        guard abs(amount) < 1e12 else { return "\(amount)" }
+        let units = Int(clamping: (amount * 10_000).rounded())
         var fraction = String(10_000 + units % 10_000).dropFirst()
         while fraction.count > 2, fraction.last == "0" { fraction.removeLast() }
         return "\(units / 10_000).\(fraction)"

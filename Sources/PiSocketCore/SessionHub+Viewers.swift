@@ -108,7 +108,7 @@ extension SessionHub {
 
     /// Whether a viewer that has seen everything up to `seq` of this boot can go on without a snapshot.
     func canResume(_ shape: Shape, boot: String?, after seq: Int) -> Bool {
-        boot == shape.boot(self.boot) && broadcast.canResume(shape, after: UInt64(seq))
+        boot == shape.boot(self.boot) && broadcast.canResume(shape, after: UInt64(clamping: seq))
     }
 
     /// Lets a viewer go on behind the last frame it has.

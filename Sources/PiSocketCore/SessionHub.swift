@@ -107,7 +107,7 @@ final class SessionHub {
 
     /// Messages that wait, here and in pi.
     var queued: Int {
-        router.waitingCount + (state?.pendingMessageCount ?? 0)
+        router.waitingCount.addingClamped(max(0, state?.pendingMessageCount ?? 0))
     }
 
     /// Whether pi has been given everything that viewers want of it.

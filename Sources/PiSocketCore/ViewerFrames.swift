@@ -72,7 +72,7 @@ enum ViewerFrames {
         let shape: Shape = object["stream"]?.string == "delta" ? .sessionDelta : .sessionFull
         hub.leaveViewport(viewer)
         if let seq = object["lastSeq"]?.int, seq >= 0, hub.canResume(shape, boot: object["boot"]?.string, after: seq) {
-            return hub.resume(viewer, shape, after: UInt64(seq))
+            return hub.resume(viewer, shape, after: UInt64(clamping: seq))
         }
         viewer.dialect = .joining(shape)
         hub.join(viewer)

@@ -27,8 +27,10 @@ enum NodeTable {
                     .init(node.id), activity(node), .init(node.name ?? ""), .init(folder.abbreviated(node.cwd)),
                     .init(hasSeveralMachines ? node.machine : ""), .init(node.model ?? "", .dim),
                     .init(node.cost.map(dollars) ?? ""),
-                    .init(node.contextPercent.map { "\(Int($0.rounded()))%" } ?? ""),
-                    .init(node.startedAt.flatMap(Timestamp.milliseconds).map { age(now - $0) } ?? "", .dim),
+                    .init(node.contextPercent.map(percent) ?? ""),
+                    .init(
+                        node.startedAt.flatMap(Timestamp.milliseconds).map { age(now.subtractingClamped($0)) } ?? "",
+                        .dim),
                 ]
             })
     }
@@ -45,10 +47,17 @@ enum NodeTable {
         }
     }
 
+    /// A share of the context window; nothing for what cannot be one.
+    private static func percent(_ share: Double) -> String {
+        guard share.isFinite, abs(share) < 1e6 else { return "" }
+        return "\(Int(clamping: share.rounded()))%"
+    }
+
+    /// An amount; nothing for what cannot be one.
     private static func dollars(_ amount: Double) -> String {
         guard amount.isFinite, abs(amount) < 1e12 else { return "" }
-        let cents = Int((amount * 100).rounded())
-        return "$\(cents / 100)." + (cents % 100 < 10 ? "0" : "") + "\(cents % 100)"
+        let cents = Int(clamping: (abs(amount) * 100).rounded())
+        return (amount < 0 ? "-" : "") + "$\(cents / 100)." + (cents % 100 < 10 ? "0" : "") + "\(cents % 100)"
     }
 
     /// A length of time in its greatest unit that still says something; clocks of two machines may disagree a little.

@@ -54,4 +54,37 @@ struct NodeTests {
             }
         }
     }
+
+    @Test("an odd optional field is left out, and the node is listed with all others")
+    func oddFields() throws {
+        let odd: [JSON] = [
+            .null, true, "x", [], [:], try JSON(parsing: "1e999"), try JSON(parsing: "-1e308"),
+            try JSON(parsing: "9223372036854775808"), try JSON(parsing: "0.5"),
+        ]
+        for (key, _) in Self.full.members.map({ ($0.key, $0.value) }) {
+            guard !["id", "machine", "cwd", "port"].contains(key) else { continue }
+            for value in odd {
+                var object = Self.full
+                object[key] = value
+                let node = try Node(json: .object(object))
+                #expect(node.name == (key == "name" ? value.string : "line\nline"))
+                var text: [UInt8] = []
+                node.append(to: &text)
+                #expect(throws: Never.self) { try JSON(parsing: String(decoding: text, as: UTF8.self)) }
+            }
+        }
+    }
+
+    @Test(
+        "numbers end at the bounds of their type, and none traps",
+        arguments: [
+            (0.0, 0), (-0.5, 0), (1.9, 1), (1e300, Int.max), (-1e300, Int.min), (.infinity, Int.max),
+            (-.infinity, Int.min), (.nan, 0), (9_223_372_036_854_775_808, Int.max),
+            (-9_223_372_036_854_775_808, Int.min),
+        ] as [(Double, Int)])
+    func clamped(number: Double, expected: Int) {
+        #expect(Int(clamping: number) == expected)
+        #expect(UInt16(clamping: number) == UInt16(min(max(expected, 0), 65535)))
+        #expect(expected.addingClamped(1) >= expected && expected.subtractingClamped(1) <= expected)
+    }
 }

@@ -216,7 +216,7 @@ _pi-demo() {
         return
         ;;
     '--wire')
-        __pi-demo_add_completions -W '0.58'$'\n''0.79'$'\n''0.84'$'\n''0.87'$'\n''1.0'
+        __pi-demo_add_lines '0.58'$'\n''0.79'$'\n''0.84'$'\n''0.87'$'\n''1.0'
         return
         ;;
     '--session')

@@ -20,7 +20,7 @@ function __pi-demo_parse_tokens -S
     set -l unparsed_tokens (__pi-demo_tokens -pc)
     switch $unparsed_tokens[1]
     case 'pi-demo'
-        __pi-demo_parse_subcommand -r 1 'mode=' 'rate=' 'cumulative' 'session=' 'c/continue' 'no-session' 'session-dir=' 'n/name=' 'model=' 'provider=' 'thinking=' 'e/extension=+' 'v/version' 'h/help'
+        __pi-demo_parse_subcommand -r 1 'mode=' 'rate=' 'wire=' 'cumulative' 'session=' 'c/continue' 'no-session' 'session-dir=' 'n/name=' 'model=' 'provider=' 'thinking=' 'e/extension=+' 'v/version' 'h/help'
     end
 end
 
@@ -73,7 +73,8 @@ end
 complete -c 'pi-demo' -f
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" mode' -l 'mode' -d 'The mode; there is only rpc.' -rfka ''
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" rate' -l 'rate' -d 'Characters per second; 0: at once.' -rfka ''
-complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" cumulative' -l 'cumulative' -d 'Speak as pi before 0.84: cumulative updates.'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" wire' -l 'wire' -d 'Speak as pi 0.58, 0.79, 0.84, 0.87 or 1.0.' -rfka '0.58 0.79 0.84 0.87 1.0'
+complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" cumulative' -l 'cumulative' -d 'The same as --wire 0.58.'
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" session' -l 'session' -d 'Go on with this file, or start of an id.' -rF
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" c continue' -s 'c' -l 'continue' -d 'Go on with this folder\'s last session.'
 complete -c 'pi-demo' -n '__pi-demo_should_offer_completions_for_flags_or_options "pi-demo" no-session' -l 'no-session' -d 'Keep no session file.'

@@ -61,7 +61,6 @@ struct ConformanceTests {
             ["id": "", "machine": "m", "cwd": "/w", "port": 1], ["id": "a", "machine": "m", "cwd": "/w"],
             ["id": "a", "machine": "m", "cwd": "/w", "port": 65536],
             ["id": "a", "machine": "m", "cwd": "/w", "port": "1"],
-            ["id": "a", "machine": "m", "cwd": "/w", "port": 1, "activity": 7],
             ["id": "a", "machine": "m", "cwd": "/w", "port": 1, "instance": 1],
         ] as [JSONObject])
     func registerRefusals(_ params: JSONObject) async throws {

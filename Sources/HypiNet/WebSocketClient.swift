@@ -57,14 +57,25 @@ public enum WebSocketClient {
         guard url.isWellFormed else {
             return eventLoop.makeFailedFuture(ConnectError.unreachable(url, reason: "not a valid address"))
         }
+        guard url.isSecure else { return connect(to: url, nil, options, on: eventLoop, makeEndpoint) }
+        return TLSContexts.shared.configuration(options.trust, on: eventLoop)
+            .flatMapErrorThrowing { throw connectError($0, url) }
+            .flatMap { connect(to: url, $0, options, on: eventLoop, makeEndpoint) }
+    }
+
+    private static func connect(
+        to url: WebSocketURL, _ rules: TLSConfiguration?, _ options: Options, on eventLoop: any EventLoop,
+        _ makeEndpoint: @escaping @Sendable () -> any WebSocketEndpoint
+    ) -> EventLoopFuture<Void> {
         let opened = eventLoop.makePromise(of: Void.self)
         let deadline = NIODeadline.now() + options.timeout
         // The handshake starts on the one connection that won: of a name with several addresses more than one may be
         // under way, and only one server is to see the token.
         ServerDial(url: url, options: options, eventLoop: eventLoop).connect()
             .flatMapThrowing { channel in
-                if url.isSecure {
-                    try channel.pipeline.syncOperations.addHandler(options.trust.handler(host: url.host))
+                if let rules {
+                    let session = try TLSSession(rules, host: url.host)
+                    try channel.pipeline.syncOperations.addHandler(TLSHandler(session))
                 }
                 try ClientHandshake.start(
                     on: channel, url: url, options: options, deadline: deadline, opened: opened,

@@ -50,16 +50,17 @@ public struct LineLogHandler: Logging.LogHandler {
     public var logLevel: Logger.Level
     /// Fields of every line.
     public var metadata: Logger.Metadata = [:]
-    private let component: String
-    private let format: LogFormat
-    private let file: LogFile?
+    private let form: LogLine
+    private let writer: LogWriter
 
     /// A handler for a component; without a file it writes to standard error.
     public init(component: String, level: Logger.Level, format: LogFormat, file: LogFile? = nil) {
-        self.component = component
-        self.file = file
+        let form = LogLine(component: component, format: format)
+        self.form = form
         logLevel = level
-        self.format = format
+        writer = LogWriter(file: file) { count in
+            form.bytes(.warning, "log lines lost, its reader is too slow", ["lines": "\(count)"]) + [UInt8(ascii: "\n")]
+        }
     }
 
     /// One field.
@@ -68,28 +69,36 @@ public struct LineLogHandler: Logging.LogHandler {
         set { metadata[key] = newValue }
     }
 
-    /// Writes one line.
+    /// Has one line written, and does not wait for it.
     public func log(event: LogEvent) {
-        // Where the log cannot be written there is nowhere to say so, and an agent must not die of a full disk.
-        let line = line(for: event) + [UInt8(ascii: "\n")]
-        _ = file?.write(line) ?? StandardOutput.writeAll(line, to: STDERR_FILENO)
+        writer.write(line(for: event) + [UInt8(ascii: "\n")])
     }
 
     /// The line for one event, without its end.
     func line(for event: LogEvent) -> [UInt8] {
-        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        form.bytes(event.level, "\(event.message)", metadata.merging(event.metadata ?? [:]) { $1 })
+    }
+}
+
+/// How the lines of one program look.
+private struct LogLine: Sendable {
+    var component: String
+    var format: LogFormat
+
+    func bytes(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> [UInt8] {
+        let fields = metadata.sorted { $0.key < $1.key }
         let time = Timestamp.text(milliseconds: WallClock.milliseconds())
         switch format {
         case .text:
             let pairs = fields.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined()
-            return Array("\(time) \(event.level) \(component): \(event.message)\(pairs)".withoutControlCharacters.utf8)
+            return Array("\(time) \(level) \(component): \(message)\(pairs)".withoutControlCharacters.utf8)
         case .json:
             var object: JSONObject = [
-                "ts": .string(time), "level": .string("\(event.level)"), "component": .string(component),
-                "msg": .string("\(event.message)"),
+                "ts": .string(time), "level": .string("\(level)"), "component": .string(component),
+                "msg": .string(message),
             ]
             for field in fields { object[field.key] = .string("\(field.value)") }
-            if event.level >= .error { object["needsHardening"] = true }
+            if level >= .error { object["needsHardening"] = true }
             return JSON.object(object).bytes
         }
     }

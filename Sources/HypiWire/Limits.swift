@@ -68,6 +68,10 @@ public enum Limits {
 
     /// The length of a log file, in bytes; a longer one is put aside as `<file>.1`, over the one before.
     public static let logBytes = 16 << 20
+    /// Log lines that wait to be written, in bytes; what comes beyond it is counted and lost.
+    public static let logQueueBytes = 1 << 20
+    /// Time at exit to write the log lines that wait, in milliseconds.
+    public static let logFlushMilliseconds: Int64 = 500
 
     /// Frames kept for slow viewers and for replay, in bytes; the oldest go first.
     public static let replayBytes = 16 << 20

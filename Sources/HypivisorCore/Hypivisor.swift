@@ -95,6 +95,11 @@ public final class Hypivisor: Sendable {
                 Closure(code: .goingAway, reason: "hypivisor stops"), within: .milliseconds(Limits.stopMilliseconds))
         }
         await roster.shutDown()
+        // Requests that this refused are answered on the loops of their connections, which must still be open then.
+        for loop in [rosterLoop.next()] + Array(connectionLoops.makeIterator()) {
+            // Fails only when the loop was shut down already.
+            try? await loop.submit {}.get()
+        }
         await Self.shutDown(connectionLoops, rosterLoop, threads)
     }
 

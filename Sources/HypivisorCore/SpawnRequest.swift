@@ -25,7 +25,9 @@ struct SpawnRequest: Sendable {
     /// - Throws: ``RegistryFault`` with code `invalid_params`.
     init(_ params: Params) throws(RegistryFault) {
         path = try params.text("path")
-        newFolder = try Self.folderNames(try params.optionalText("new_folder") ?? "")
+        let newFolder = try params.optionalText("new_folder") ?? ""
+        // Version 1 trims what a person typed.
+        self.newFolder = try Self.folderNames(newFolder.trimmingBlanks)
         args = try params.texts("args")
         name = try Self.plain("name", params)
         key = try Self.plain("key", params)
@@ -108,5 +110,13 @@ struct SpawnedAgent: Sendable {
         agent.isExisting = true
         agent.guards = []
         return agent
+    }
+}
+
+extension String {
+    /// Without white space around it.
+    fileprivate var trimmingBlanks: String {
+        let rest = drop { $0.isWhitespace }
+        return rest.lastIndex { !$0.isWhitespace }.map { String(rest[...$0]) } ?? ""
     }
 }

@@ -105,7 +105,7 @@ enum ViewerFrames {
     private static func fail(_ viewer: Viewer, _ code: String, _ message: String) {
         viewer.send([
             "type": "error", "code": .string(code), "message": .string(message),
-            "serverVersion": .string(Version.current),
+            "serverVersion": 1,
         ])
         viewer.close(.policyViolation, message)
     }

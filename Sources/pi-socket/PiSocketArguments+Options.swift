@@ -210,7 +210,9 @@ extension PiSocketArguments {
             let (source, status) = port == nil ? ("PI_SOCKET_PORT", ExitStatus.configuration) : ("--port", .usage)
             throw Failure(status, "\(source) must be a number from 0 to 65535, not \(text)")
         }
-        return [port]
+        // As in version 1, the variable is where the search begins; the option names the port.
+        guard self.port == nil, port > 0 else { return [port] }
+        return Array(port..<min(port + Self.portCount, 65536))
     }
 
     private func reconnectDelay(_ environment: Environment) throws(Failure) -> Duration {

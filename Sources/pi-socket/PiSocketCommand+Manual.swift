@@ -42,7 +42,7 @@ extension PiSocketCommand {
         environment: [
             .init("HYPI_PI", "The pi that is run, with arguments if need be; else 'pi'."),
             .init("HYPI_HOOK", "The command that is told of events."),
-            .init("PI_SOCKET_PORT", "The port; else the first free one from 8080 on."),
+            .init("PI_SOCKET_PORT", "Where the search for a free port begins; 8080 without it."),
             .init("PI_SOCKET_RECONNECT_MS", "The first delay before a lost hypivisor is tried again; 500."),
         ] + Manual.Entry.clientEnvironment,
         files: Manual.Entry.clientFiles + [

@@ -67,7 +67,8 @@ struct TLSPeerTests {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
-                        try trust.handler(host: "localhost"), TLSSource(count: count, ended: ended),
+                        TLSHandler(try TLSSession(try TLSContexts.shared.configuration(trust), host: "localhost")),
+                        TLSSource(count: count, ended: ended),
                     ])
                 }
             }
@@ -155,7 +156,10 @@ struct TLSPeerTests {
         return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([try trust.handler(host: "localhost"), TLSLog(log)])
+                    try channel.pipeline.syncOperations.addHandlers([
+                        TLSHandler(try TLSSession(try TLSContexts.shared.configuration(trust), host: "localhost")),
+                        TLSLog(log),
+                    ])
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()

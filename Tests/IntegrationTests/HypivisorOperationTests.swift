@@ -95,6 +95,25 @@ struct HypivisorOperationTests {
         #expect(try await shell.waitForExit(timeout: .seconds(60)) == .status(0))
     }
 
+    @Test(
+        "A standard error that nobody reads holds up no answer and no end", arguments: ["hypivisor", "pi-socket"])
+    func stalledErrors(_ tool: String) async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        // Full before the program starts: the first line that it logs would wait for ever.
+        let script = """
+            mkfifo "$HOME/errors" && exec 2<>"$HOME/errors" || exit 99
+            dd if=/dev/zero of="$HOME/errors" bs=4096 oflag=nonblock 2>/dev/null
+            exec \(Fixture.executable(tool)) --port 0 --log-level trace
+            """
+        let shell = try TestProcess("/bin/sh", ["-c", script], environment: fixture.environment)
+        let ready = try JSON(parsing: try await shell.line(0, timeout: .seconds(60)))
+        let port = try #require(ready["url"]?.string.flatMap { WebSocketURL($0) }?.port)
+        for _ in 1...3 { #expect(try RawPeer.get("/healthz", port: port).hasPrefix("HTTP/1.1 200")) }
+        shell.signal(SIGTERM)
+        #expect(try await shell.waitForExit(timeout: .seconds(60)) == .status(0))
+    }
+
     @Test("The service manager is told when it is ready and when it stops")
     func notify() async throws {
         let fixture = try Fixture()
@@ -189,7 +208,7 @@ struct HypivisorOperationTests {
         process.signal(SIGTERM)
         let (exit, _, errors) = try await process.finish(timeout: .seconds(60))
         #expect(exit == .status(0))
-        let records = try lines(errors).map { try JSON(parsing: String($0)) }
+        let records = try lines(errors).map { line in try #require(try? JSON(parsing: String(line)), "\(line)") }
         #expect(records.count >= 3)
         for record in records {
             for key in ["ts", "level", "component", "msg"] { #expect(record[key]?.string != nil, "\(record.text)") }

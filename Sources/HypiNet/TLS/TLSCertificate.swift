@@ -39,10 +39,3 @@ public final class TLSCertificate: Sendable {
         TLSHandler(try TLSSession(current.withLockedValue { $0 }))
     }
 }
-
-extension TLSTrust {
-    /// What stands in front of everything else on a connection to a server of this name or address.
-    func handler(host: String) throws(TLSError) -> some ChannelHandler {
-        TLSHandler(try TLSSession(try TLSConfiguration(self), host: host))
-    }
-}

@@ -83,7 +83,7 @@ complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-turn' -l 'max-turn' -d 'Block it after a longer turn.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" max-repeats' -l 'max-repeats' -d 'Block it when the same call fails this often.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" idle-exit' -l 'idle-exit' -d 'End it after this time without work.' -rfka ''
-complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" hook' -l 'hook' -d 'Have it run this on events.' -rfka ''
+complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" hook' -l 'hook' -d 'Have it run this hook of the hypivisor on events.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" jobs' -l 'jobs' -d 'How many at a time.' -rfka ''
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" no-wait' -l 'no-wait' -d 'Do not wait until the agent is usable.'
 complete -c 'hypi-spawn' -n '__hypi-spawn_should_offer_completions_for_flags_or_options "hypi-spawn" local' -l 'local' -d 'Start it here if no hypivisor runs.'

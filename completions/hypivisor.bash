@@ -202,8 +202,8 @@ _hypivisor() {
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
 
     local -a repeating_flags=()
-    local -a non_repeating_flags=(--tls-self-signed --no-auth --no-spawn --clean-env --print-events --systemd-unit --version -h --help)
-    local -a repeating_options=(--root --allow-origin --allow-host --env)
+    local -a non_repeating_flags=(--tls-self-signed --no-auth --no-spawn --allow-hooks --allow-args --clean-env --print-events --systemd-unit --version -h --help)
+    local -a repeating_options=(--root --allow-origin --allow-host --spawn-hook --env)
     local -a non_repeating_options=(--port -p --host -t --node-ttl --heartbeat --token-file --tls-cert --tls-key --max-connections --max-agents --spawn-command --log-level --log-format)
     __hypivisor_offer_flags_options 0
 
@@ -247,6 +247,9 @@ _hypivisor() {
         return
         ;;
     '--max-agents')
+        return
+        ;;
+    '--spawn-hook')
         return
         ;;
     '--spawn-command')

@@ -20,7 +20,7 @@ function __hypivisor_parse_tokens -S
     set -l unparsed_tokens (__hypivisor_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypivisor'
-        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'tls-cert=' 'tls-key=' 'tls-self-signed' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-command=' 'env=+' 'clean-env' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
+        __hypivisor_parse_subcommand 0 'p/port=' 'host=' 't/node-ttl=' 'heartbeat=' 'root=+' 'allow-origin=+' 'allow-host=+' 'token-file=' 'tls-cert=' 'tls-key=' 'tls-self-signed' 'no-auth' 'max-connections=' 'max-agents=' 'no-spawn' 'spawn-hook=+' 'allow-hooks' 'allow-args' 'spawn-command=' 'env=+' 'clean-env' 'print-events' 'log-level=' 'log-format=' 'systemd-unit' 'version' 'h/help'
     end
 end
 
@@ -86,6 +86,9 @@ complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_op
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-connections' -l 'max-connections' -d 'Connections at once.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" max-agents' -l 'max-agents' -d 'Agents started from here at once.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" no-spawn' -l 'no-spawn' -d 'Do not start agents.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'spawn-hook' -d 'A hook that clients may ask for by its name; repeatable.' -rfka ''
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" allow-hooks' -l 'allow-hooks' -d 'Run any command that a client with the token sends as a hook.'
+complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" allow-args' -l 'allow-args' -d 'Take arguments for pi from any client with the token, not only from this user here.'
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" spawn-command' -l 'spawn-command' -d 'What starts an agent (default: pi-socket).' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor"' -l 'env' -d 'A variable for agents, also with --clean-env; repeatable.' -rfka ''
 complete -c 'hypivisor' -n '__hypivisor_should_offer_completions_for_flags_or_options "hypivisor" clean-env' -l 'clean-env' -d 'Pass agents only the usual variables and those of --env.'

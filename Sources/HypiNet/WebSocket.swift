@@ -53,6 +53,8 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
     public let eventLoop: any EventLoop
     /// The peer's address, as text without a port; empty where there is none.
     public let peerAddress: String
+    /// Whose program the peer is.
+    public let peerOwner: PeerOwner
 
     /// What was agreed about compressed messages; `nil`: there are none.
     private let deflate: DeflateAgreement?
@@ -67,6 +69,7 @@ public final class WebSocket: ChannelInboundHandler, RemovableChannelHandler {
         self.endpoint = endpoint
         eventLoop = channel.eventLoop
         peerAddress = channel.remoteAddress?.ipAddress ?? ""
+        peerOwner = PeerOwner(local: channel.localAddress, remote: channel.remoteAddress)
         pulse = Pulse(interval: options.heartbeat, eventLoop: channel.eventLoop)
         // A frame that cannot be part of a message we take need not come in whole before it is refused.
         let messageFrame = max(options.messageLimit, Limits.controlPayloadBytes)

@@ -33,6 +33,7 @@ public struct ConfigFile: Sendable, Equatable {
 
     /// What at least one program takes, and takes once.
     private static let keys: Set<String> = [
+        "allow-args", "allow-hooks",
         "ca-file", "clean-env", "grace", "heartbeat", "hook", "hypivisor", "idle-exit", "insecure", "jobs",
         "log-format", "log-level", "max-agents", "max-clients", "max-connections", "max-cost", "max-repeats",
         "max-turn", "no-color", "no-extension", "no-spawn", "node-ttl", "pi", "replay", "restart",
@@ -40,7 +41,7 @@ public struct ConfigFile: Sendable, Equatable {
     ]
 
     /// What a program takes any number of times, as the option of that name.
-    private static let lists: Set<String> = ["allow-host", "allow-origin", "env", "root"]
+    private static let lists: Set<String> = ["allow-host", "allow-origin", "env", "root", "spawn-hook"]
 
     private var settings: [String: [Setting]] = [:]
 

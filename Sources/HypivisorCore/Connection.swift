@@ -38,7 +38,7 @@ final class Connection: WebSocketEndpoint {
         self.socket = socket
         let here = NIOLoopBound(self, eventLoop: socket.eventLoop)
         let subscriber = Subscriber(id: ConnectionID(), socket: socket) { here.value.isProbed = true }
-        caller = Method.Caller(subscriber: subscriber, isAgent: isAgent)
+        caller = Method.Caller(subscriber: subscriber, isAgent: isAgent, owner: socket.peerOwner)
         let (since, isAgent) = (since, isAgent)
         services.roster.post { $0.connect(subscriber, since: since, isAgent: isAgent) }
     }

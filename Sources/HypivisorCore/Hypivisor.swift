@@ -148,8 +148,9 @@ private struct Rooms: Sendable {
                 roots: configuration.roots, command: spawning.command,
                 environment: spawning.passing.variables(
                     from: spawning.environment, token: spawning.tokenVariable),
-                isEnabled: spawning.isEnabled, agentLimit: spawning.agentLimit, rejoinTime: spawning.rejoinTime,
-                startTime: spawning.startTime, registrationTime: spawning.registrationTime,
+                isEnabled: spawning.isEnabled, permissions: spawning.permissions, agentLimit: spawning.agentLimit,
+                rejoinTime: spawning.rejoinTime, startTime: spawning.startTime,
+                registrationTime: spawning.registrationTime,
                 machine: machine),
             roster: roster, registryURL: url, threads: threads, logger: logger)
         let browser = DirectoryBrowser(roots: configuration.roots, roster: roster, machine: machine, threads: threads)

@@ -50,6 +50,8 @@ extension Hypivisor {
         public var tokenVariable: [String: String] = [:]
         /// Whether agents are started at all.
         public var isEnabled = true
+        /// Which commands a request may bring along.
+        public var permissions = SpawnPermissions()
         /// How many agents from spawn requests may live on this machine.
         public var agentLimit = Limits.agents
         /// How long agents of a predecessor have to come back before a key, or an id to relay to, counts as unknown.

@@ -1,3 +1,4 @@
+import HypiNet
 import HypiWire
 import Logging
 import NIOCore
@@ -19,6 +20,8 @@ enum Method: String {
         var subscriber: Subscriber
         /// Whether it said that it is an agent.
         var isAgent: Bool
+        /// Whose program it is.
+        var owner: PeerOwner
         /// Its loop, where results are put into words.
         var eventLoop: any EventLoop { subscriber.eventLoop }
     }
@@ -51,7 +54,7 @@ enum Method: String {
         case .listDirectories:
             return services.browser.list(try params.optionalText("path"), on: loop).map(\.json.bytes)
         case .spawnAgent:
-            return services.spawner.submit(try SpawnRequest(params), on: loop).map(\.json.bytes)
+            return services.spawner.submit(try SpawnRequest(params), from: caller.owner, on: loop).map(\.json.bytes)
         case .stopAgent:
             let (id, force) = (try params.text("id"), try params.flag("force"))
             return roster.submit(for: loop) { try $0.stop(id, force: force) }.map { Self.status("stopping") }

@@ -25,6 +25,8 @@ actor Spawner {
         var environment: [String: String]
         /// Whether spawning is allowed at all.
         var isEnabled: Bool
+        /// Which commands a request may bring along.
+        var permissions: SpawnPermissions
         /// How many agents from spawn requests may live on this machine.
         var agentLimit: Int
         /// How long agents of a predecessor have to come back before a key counts as unknown.
@@ -39,6 +41,7 @@ actor Spawner {
 
     private struct Job: Sendable {
         var request: SpawnRequest
+        var owner: PeerOwner
         var promise: EventLoopPromise<SpawnedAgent>
     }
 
@@ -93,10 +96,16 @@ actor Spawner {
 
     /// Takes a request.
     ///
+    /// - Parameters:
+    ///   - request: What is asked for.
+    ///   - owner: Whose program asks.
+    ///   - eventLoop: The loop of the answer.
     /// - Returns: The agent once it is ready; fails with ``RegistryFault``.
-    nonisolated func submit(_ request: SpawnRequest, on eventLoop: any EventLoop) -> EventLoopFuture<SpawnedAgent> {
+    nonisolated func submit(
+        _ request: SpawnRequest, from owner: PeerOwner, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<SpawnedAgent> {
         let promise = eventLoop.makePromise(of: SpawnedAgent.self)
-        if case .terminated = queue.yield(Job(request: request, promise: promise)) {
+        if case .terminated = queue.yield(Job(request: request, owner: owner, promise: promise)) {
             promise.fail(RegistryFault(.busy, "hypivisor stops"))
         }
         return promise.futureResult
@@ -123,7 +132,7 @@ actor Spawner {
 
     private func serve(_ job: Job) async {
         do {
-            job.promise.succeed(try await spawn(job.request))
+            job.promise.succeed(try await spawn(job.request, for: job.owner))
         } catch {
             logger.info("agent not started", metadata: ["code": "\(error.code.rawValue)", "why": "\(error.message)"])
             job.promise.fail(error)
@@ -132,10 +141,13 @@ actor Spawner {
 
     // MARK: One request
 
-    private func spawn(_ request: SpawnRequest) async throws(RegistryFault) -> SpawnedAgent {
+    private func spawn(
+        _ request: SpawnRequest, for owner: PeerOwner
+    ) async throws(RegistryFault) -> SpawnedAgent {
         guard settings.isEnabled else {
             throw RegistryFault(.forbidden, "this hypivisor does not start agents (--no-spawn)")
         }
+        let request = try await permitted(request, for: owner)
         let parent = try await onThread { [roots = settings.roots] () throws(RegistryFault) in
             try roots.open(request.path)
         }
@@ -145,6 +157,23 @@ actor Spawner {
         case .underWay(let future): return try await Self.value(of: future).existing
         case .mine: return try await launch(request, key: key, in: parent)
         }
+    }
+
+    /// The request with its hook's command, if all that it brings along is allowed.
+    private func permitted(
+        _ request: SpawnRequest, for owner: PeerOwner
+    ) async throws(RegistryFault) -> SpawnRequest {
+        let permissions = settings.permissions
+        if !permissions.allowsArguments(of: request) {
+            try await onThread { () throws(RegistryFault) in
+                guard !owner.isOwnUser else { return }
+                throw RegistryFault(
+                    .forbidden,
+                    "arguments for pi are taken from this user on this machine alone: set 'allow-args = yes' "
+                        + "in hypivisor's config")
+            }
+        }
+        return try permissions.resolvingHook(of: request)
     }
 
     /// Finds out whose a key is; nothing is awaited between the last look and the claim.

@@ -27,7 +27,8 @@ struct GuardOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Block it when the same call fails this often.", valueName: "count"))
     var maxRepeats: Int?
     @Option(help: ArgumentHelp("End it after this time without work.", valueName: "time")) var idleExit: TimeSpan?
-    @Option(help: ArgumentHelp("Have it run this on events.", valueName: "command")) var hook: String?
+    @Option(help: ArgumentHelp("Have it run this hook of the hypivisor on events.", valueName: "name"))
+    var hook: String?
 
     /// Those that were given, by their names on the wire.
     var given: [(name: String, value: String)] {

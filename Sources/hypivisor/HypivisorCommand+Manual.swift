@@ -5,7 +5,8 @@ extension HypivisorCommand {
     static let settings = Settings([
         .init("token-file", "HYPI_TOKEN", "HYPI_TOKEN_FILE"), .init("root"), .init("node-ttl"), .init("heartbeat"),
         .init("allow-origin"), .init("allow-host"), .init("max-connections"), .init("max-agents"), .init("no-spawn"),
-        .init("spawn-command"), .init("env"), .init("clean-env"), .init("log-level"), .init("log-format"),
+        .init("spawn-command"), .init("spawn-hook"), .init("allow-hooks"),
+        .init("allow-args"), .init("env"), .init("clean-env"), .init("log-level"), .init("log-format"),
     ])
 
     static let manual = Manual(
@@ -20,7 +21,7 @@ extension HypivisorCommand {
         sections: [
             .init("Access", ["token-file", "no-auth", "allow-origin", "allow-host"]),
             .init("TLS", ["tls-cert", "tls-key", "tls-self-signed"]),
-            .init("Agents", ["env", "clean-env"]),
+            .init("Agents", ["spawn-hook", "allow-hooks", "allow-args", "env", "clean-env"]),
             .init("Limits", ["max-connections", "max-agents", "heartbeat", "node-ttl"]), .log,
         ],
         examples: [

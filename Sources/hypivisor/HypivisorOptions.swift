@@ -54,6 +54,17 @@ struct HypivisorOptions: ParsableArguments {
     @Flag(help: "Do not start agents.")
     var noSpawn = false
 
+    @Option(
+        help: ArgumentHelp(
+            "A hook that clients may ask for by its name; repeatable.", valueName: "name=command"))
+    var spawnHook: [String] = []
+
+    @Flag(help: "Run any command that a client with the token sends as a hook.")
+    var allowHooks = false
+
+    @Flag(help: "Take arguments for pi from any client with the token, not only from this user here.")
+    var allowArgs = false
+
     @Option(help: ArgumentHelp("What starts an agent (default: pi-socket).", valueName: "cmd"))
     var spawnCommand: String?
 
@@ -92,6 +103,7 @@ struct HypivisorOptions: ParsableArguments {
         }
         guard maxConnections > 0 else { throw ValidationError("--max-connections must be positive") }
         guard maxAgents >= 0 else { throw ValidationError("--max-agents must not be negative") }
+        _ = try permissions()
         for word in env {
             let name = word.prefix { $0 != "=" }
             guard !name.isEmpty else { throw ValidationError("--env needs NAME or NAME=VALUE, not '\(word)'") }
@@ -127,6 +139,25 @@ struct HypivisorOptions: ParsableArguments {
         return configuration
     }
 
+    /// What spawn requests may bring along.
+    ///
+    /// - Throws: `ValidationError` for a hook without name or command, or one that is there twice.
+    private func permissions() throws(ValidationError) -> SpawnPermissions {
+        var permissions = SpawnPermissions()
+        permissions.allowsHooks = allowHooks
+        permissions.allowsArguments = allowArgs
+        for definition in spawnHook {
+            let name = String(definition.prefix { $0 != "=" })
+            let command = String(definition.dropFirst(name.count + 1))
+            guard !name.isEmpty, !name.contains(where: \.isWhitespace), command.contains(where: { !$0.isWhitespace })
+            else { throw ValidationError("--spawn-hook needs NAME=COMMAND, not '\(definition)'") }
+            guard permissions.hooks.updateValue(command, forKey: name) == nil else {
+                throw ValidationError("--spawn-hook defines '\(name)' twice")
+            }
+        }
+        return permissions
+    }
+
     private func certificate(_ environment: Environment) throws(Failure) -> TLSCertificate? {
         guard tlsSelfSigned else { return try tls.certificate(environment) }
         let bound = ["0.0.0.0", "::"].contains(host) ? [] : [host]
@@ -150,6 +181,7 @@ struct HypivisorOptions: ParsableArguments {
         var spawning = Hypivisor.Spawning(
             command: SpawnCommand.find(spawnCommand, path: environment["PATH"]), environment: environment.all)
         spawning.isEnabled = !noSpawn
+        spawning.permissions = try permissions()
         spawning.agentLimit = maxAgents
         spawning.passing.isClean = cleanEnv
         spawning.passing.additions = env.map { word in

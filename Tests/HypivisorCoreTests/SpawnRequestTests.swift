@@ -73,6 +73,42 @@ struct SpawnRequestTests {
         #expect(agent.existing.json["guards"] == nil)
     }
 
+    @Test("A hook is a name that the hypivisor defines; a command of the client's needs allow-hooks")
+    func hooks() throws {
+        let named = try request(["path": "/w", "guards": ["max_cost": "1", "hook": "bell"]])
+        let command = try request(["path": "/w", "guards": ["hook": "id -u"]])
+        var permissions = SpawnPermissions()
+        #expect(throws: RegistryFault.self) { try permissions.resolvingHook(of: named) }
+        permissions.hooks = ["bell": "notify --all"]
+        #expect(Spawner.variables(try permissions.resolvingHook(of: named)) == ["HYPI_HOOK": "notify --all"])
+        #expect(try permissions.resolvingHook(of: named).guards.map(\.name) == ["max_cost", "hook"])
+        do {
+            _ = try permissions.resolvingHook(of: command)
+            Issue.record("a command was taken")
+        } catch {
+            #expect(error.code == .forbidden)
+            #expect(error.message.contains("allow-hooks = yes") && error.message.contains("spawn-hook = "))
+        }
+        permissions.allowsHooks = true
+        #expect(Spawner.variables(try permissions.resolvingHook(of: command)) == ["HYPI_HOOK": "id -u"])
+        #expect(Spawner.variables(try permissions.resolvingHook(of: named)) == ["HYPI_HOOK": "notify --all"])
+    }
+
+    @Test(
+        "Arguments need a permission, unless they only name a session by its id",
+        arguments: [
+            ([], true), (["--session", "0199-ab_c"], true), (["--session", "/x.jsonl"], false),
+            (["--session", "-e"], false), (["--session", ""], false), (["--session"], false),
+            (["--session", "a", "-e"], false), (["--extension", "a"], false), (["--model", "x"], false),
+        ] as [([String], Bool)])
+    func permittedArguments(_ args: [String], _ isHarmless: Bool) throws {
+        let request = try request(["path": "/w", "args": .array(args.map(JSON.string))])
+        var permissions = SpawnPermissions()
+        #expect(permissions.allowsArguments(of: request) == isHarmless)
+        permissions.allowsArguments = true
+        #expect(permissions.allowsArguments(of: request))
+    }
+
     private static let ours = [
         "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "XDG_STATE_HOME": "/s", "HYPI_PI": "pi-demo",
         "HYPI_TOKEN": "secret", "HYPI_TOKEN_FILE": "/old", "ANTHROPIC_API_KEY": "k", "FOO_API_KEY": "k2",

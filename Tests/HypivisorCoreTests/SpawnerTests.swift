@@ -67,7 +67,11 @@ struct SpawnerTests {
                 for fd in /proc/$$/fd/*; do readlink "$fd"; done > "$HYPI_TEST/descriptors"
                 """
         try await withLauncher(
-            script, change: { configuration, _ in configuration.spawning.tokenVariable = ["HYPI_TOKEN_FILE": "/t"] }
+            script,
+            change: { configuration, _ in
+                configuration.spawning.tokenVariable = ["HYPI_TOKEN_FILE": "/t"]
+                configuration.spawning.permissions.allowsArguments = true
+            }
         ) { registry, peer in
             let result = try await peer.result(
                 "spawn_agent", ["path": project(registry), "name": "N", "key": "k", "args": ["--x", "y z"]])
@@ -91,6 +95,36 @@ struct SpawnerTests {
             #expect(descriptors.count { $0.hasPrefix("pipe:") } <= 3)
         }
     }
+
+    @Test("A command as a hook is refused before anything starts; a hook that is defined reaches the agent")
+    func hooks() async throws {
+        try await withLauncher(
+            "printf '%s' \"$HYPI_HOOK\" > \"$HYPI_TEST/hook\"\n" + Self.ready,
+            change: { configuration, _ in configuration.spawning.permissions.hooks = ["bell": "ring it"] }
+        ) { registry, peer in
+            for hook in ["id -u", "bell; id"] {
+                let params: JSONObject = [
+                    "path": project(registry), "new_folder": "n", "key": "k", "guards": ["hook": .string(hook)],
+                ]
+                #expect(try await peer.refusal("spawn_agent", params) == "forbidden")
+            }
+            #expect(starts(registry) == 0 && !registry.folder.exists("home/project/n"))
+            let result = try await peer.result(
+                "spawn_agent", ["path": project(registry), "guards": ["hook": "bell"]])
+            #expect(result["guards"] == ["hook"])
+            #expect(registry.folder.read("hook") == "ring it")
+        }
+    }
+
+    #if os(Linux)
+        @Test("Arguments for pi are taken from this user on this machine without a permission")
+        func ownArguments() async throws {
+            try await withLauncher(Self.ready) { registry, peer in
+                _ = try await peer.result("spawn_agent", ["path": project(registry), "args": ["--model", "x"]])
+                #expect(starts(registry) == 1)
+            }
+        }
+    #endif
 
     @Test("A new folder, nested or there already, is made below the path and is where the agent starts")
     func newFolder() async throws {

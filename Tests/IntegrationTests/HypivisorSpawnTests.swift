@@ -85,6 +85,23 @@ struct HypivisorSpawnTests {
         try await nothingIsLeft(fixture, but: hypivisor)
     }
 
+    @Test("A hook's command is refused in one line that names the setting; a hook of the config runs by its name")
+    func hooks() async throws {
+        let fixture = try Fixture()
+        defer { fixture.cleanUp() }
+        let done = fixture.home + "/hooked"
+        let hypivisor = try await start(fixture, ["--spawn-hook", "mark=echo $HYPI_EVENT >> '\(done)'"])
+        let folder = try fixture.makeFolder("a")
+        let refused = try await spawn(fixture, [folder, "--hook", "touch '\(done)'"])
+        #expect(refused.exit == .status(77))
+        #expect(refused.errors.split(separator: "\n").count == 1)
+        #expect(refused.errors.contains("allow-hooks = yes"), "\(refused.errors)")
+        #expect(others(fixture, than: hypivisor).isEmpty && !exists(done))
+        let named = try await spawn(fixture, [folder, "--hook", "mark"])
+        #expect(named.exit == .status(0), "\(named.errors)")
+        try await within(.seconds(20), "the hook") { while !exists(done) { await Task.yield() } }
+    }
+
     // MARK: Who lives
 
     @Test("An agent has no descriptor of hypivisor, no parent in it, and outlives it; hypivisor leaves no zombie")

@@ -39,14 +39,7 @@ enum PeerCheck {
     static func verdict(from local: SocketAddress, to remote: SocketAddress) -> Verdict {
         #if canImport(Glibc)
             guard isOwnUserKnown else { return .unknown("this process's user has no number in its user namespace") }
-            var table = SocketTable()
-            var isReadable = false
-            for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
-                guard let text = text(path) else { continue }
-                isReadable = true
-                table.append(text)
-            }
-            guard isReadable else { return .unknown("/proc/net/tcp cannot be read") }
+            guard let table = table() else { return .unknown("/proc/net/tcp cannot be read") }
             switch table.owner(from: local, to: remote) {
             case .user(let user): return verdict(on: user)
             case .nobodyHere: return .unknown("no program of this network namespace listens there")
@@ -54,6 +47,20 @@ enum PeerCheck {
         #else
             // No system call of macOS names the owner of another process's socket.
             return .trusted
+        #endif
+    }
+
+    /// Whether a process of our own user holds the other end of a connection; reads files, so not on an event loop.
+    ///
+    /// - Parameters:
+    ///   - remote: The other end.
+    ///   - local: Our end.
+    /// - Returns: `false` also where it cannot be told.
+    static func isHeldByOwnUser(_ remote: SocketAddress, from local: SocketAddress) -> Bool {
+        #if canImport(Glibc)
+            isOwnUserKnown && table()?.holder(from: local, to: remote) == geteuid()
+        #else
+            false
         #endif
     }
 
@@ -83,6 +90,15 @@ enum PeerCheck {
                 let numbers = line.split(separator: " ").compactMap { UInt64($0) }
                 return numbers.count == 3 && numbers[0]..<numbers[0] + numbers[2] ~= UInt64(own)
             }
+        }
+
+        /// The sockets of this network namespace; `nil` if they cannot be read.
+        private static func table() -> SocketTable? {
+            let texts = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap(text)
+            guard !texts.isEmpty else { return nil }
+            var table = SocketTable()
+            for text in texts { table.append(text) }
+            return table
         }
 
         /// The whole text of a small file; `nil` if it cannot be read.

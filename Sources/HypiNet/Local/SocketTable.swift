@@ -100,17 +100,19 @@ struct SocketTable: Sendable {
     ///   - remote: The other end.
     /// - Returns: The owner. Of several listeners, which share a port only within one user, the first counts.
     func owner(from local: SocketAddress, to remote: SocketAddress) -> Owner {
-        let (ours, theirs) = (Endpoint.spellings(of: local), Endpoint.spellings(of: remote))
-        if let peer = rows.first(where: { !$0.isListening && theirs.contains($0.local) && ours.contains($0.remote) }),
-            peer.isHeld
-        {
-            return .user(peer.user)
-        }
+        if let user = holder(from: local, to: remote) { return .user(user) }
         let port = remote.port ?? 0
-        let places = theirs + Endpoint.wildcards.map { Endpoint(address: $0, port: port) }
+        let places = Endpoint.spellings(of: remote) + Endpoint.wildcards.map { Endpoint(address: $0, port: port) }
         for place in places {
             if let listener = rows.first(where: { $0.isListening && $0.local == place }) { return .user(listener.user) }
         }
         return .nobodyHere
+    }
+
+    /// The user whose process holds the other end of a connection; `nil` if none does.
+    func holder(from local: SocketAddress, to remote: SocketAddress) -> UInt32? {
+        let (ours, theirs) = (Endpoint.spellings(of: local), Endpoint.spellings(of: remote))
+        let peer = rows.first { !$0.isListening && theirs.contains($0.local) && ours.contains($0.remote) }
+        return peer.flatMap { $0.isHeld ? $0.user : nil }
     }
 }

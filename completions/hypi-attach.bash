@@ -202,10 +202,10 @@ _hypi-attach() {
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
 
     local -a repeating_flags=()
-    local -a non_repeating_flags=(--json --jsonl-in --follow --last --abort --stop --no-wait --deny --insecure --version -h --help)
+    local -a non_repeating_flags=(--json --jsonl-in --follow --last --abort --stop --resume --no-wait --deny --insecure --version -h --help)
     local -a repeating_options=(--answer)
     local -a non_repeating_options=(-p --prompt --role --timeout --jobs --hypivisor --token-file --ca-file --tls-pin)
-    __hypi-attach_offer_flags_options 1
+    __hypi-attach_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
@@ -243,7 +243,7 @@ _hypi-attach() {
 
     # Offer positional completions
     case "${positional_number}" in
-    1)
+    *)
         __hypi-attach_add_lines "$(__hypi-attach_custom_complete ---completion -- positional@0 "${COMP_CWORD}" "${#typed}")"
         return
         ;;

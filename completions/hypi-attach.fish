@@ -20,7 +20,7 @@ function __hypi-attach_parse_tokens -S
     set -l unparsed_tokens (__hypi-attach_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-attach'
-        __hypi-attach_parse_subcommand 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
+        __hypi-attach_parse_subcommand -r 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'resume' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
     end
 end
 
@@ -71,7 +71,7 @@ function __hypi-attach_custom_completion
 end
 
 complete -c 'hypi-attach' -f
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_positional "hypi-attach" -eq 1' -fka '(__hypi-attach_custom_completion ---completion -- positional@0 (count (__hypi-attach_tokens -pc)) (__hypi-attach_tokens -tC))'
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_positional "hypi-attach" -ge 1' -fka '(__hypi-attach_custom_completion ---completion -- positional@0 (count (__hypi-attach_tokens -pc)) (__hypi-attach_tokens -tC))'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" p prompt' -s 'p' -l 'prompt' -d 'Send one prompt and print the answer.' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" json' -l 'json' -d 'Print every record, a JSON object a line.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" jsonl-in' -l 'jsonl-in' -d 'Take commands as JSON lines, print every record.'
@@ -79,12 +79,13 @@ complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_o
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" role' -l 'role' -d 'What we may do.' -rfka 'controller observer'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" last' -l 'last' -d 'Print the last answer and leave.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" abort' -l 'abort' -d 'Abort the running turn and leave.'
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" stop' -l 'stop' -d 'Ask the agent to end.'
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" no-wait' -l 'no-wait' -d 'Return once the prompt was accepted.'
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" stop' -l 'stop' -d 'Ask agents to end, and wait until they have.'
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" resume' -l 'resume' -d 'Let agents continue that a guard stopped.'
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" no-wait' -l 'no-wait' -d 'Return once the request was accepted.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach"' -l 'answer' -d 'Answer to a dialog; repeatable.' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" deny' -l 'deny' -d 'Refuse every dialog that --answer leaves over.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
-complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" jobs' -l 'jobs' -d 'Agents to talk to at once with \'-\'.' -rfka ''
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" jobs' -l 'jobs' -d 'Agents to talk to at once.' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rF
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rF

@@ -210,7 +210,7 @@ _hypi-ls() {
     # Offer option value completions
     case "${prev}" in
     '--activity')
-        __hypi-ls_add_lines 'starting'$'\n''idle'$'\n''working'$'\n''input-required'$'\n''retrying'$'\n''compacting'$'\n''blocked'
+        __hypi-ls_add_lines 'starting'$'\n''idle'$'\n''working'$'\n''input-required'$'\n''retrying'$'\n''compacting'$'\n''blocked'$'\n''stopping'
         return
         ;;
     '--machine')

@@ -72,7 +72,7 @@ end
 
 complete -c 'hypi-ls' -f
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_positional "hypi-ls" -ge 1' -fka '(__hypi-ls_custom_completion ---completion -- positional@0 (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
-complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'activity' -d 'Only agents that do this.' -rfka 'starting idle working input-required retrying compacting blocked'
+complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'activity' -d 'Doing this.' -rfka 'starting idle working input-required retrying compacting blocked stopping'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'machine' -d 'Only on this machine.' -rfka '(__hypi-ls_custom_completion ---completion -- --machine (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'cwd' -d 'Only in this folder or below.' -rfa '(__hypi-ls_complete_directories)'
 complete -c 'hypi-ls' -n '__hypi-ls_should_offer_completions_for_flags_or_options "hypi-ls"' -l 'name' -d 'Only with a name like this, such as \'nightly-*\'.' -rfka '(__hypi-ls_custom_completion ---completion -- --name (count (__hypi-ls_tokens -pc)) (__hypi-ls_tokens -tC))'

@@ -1,5 +1,12 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "CPlatform.h"
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 /// Fills standard input, output and error where whoever started us has closed them.
 ///
@@ -13,4 +20,14 @@ __attribute__((constructor(101))) static void fill_standard_descriptors(void) {
         descriptor = open("/dev/null", O_RDONLY);
     } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
     if (descriptor >= 0) close(descriptor);
+}
+
+int hypi_open_process(pid_t process) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    return (int)syscall(SYS_pidfd_open, process, 0);
+#else
+    (void)process;
+    errno = ENOSYS;
+    return -1;
+#endif
 }

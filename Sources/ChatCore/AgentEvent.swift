@@ -79,12 +79,17 @@ public struct Welcome: Sendable {
         commands = frame["commands"]?.array
     }
 
+    /// Whether a guard has stopped the agent.
+    public var isBlocked: Bool {
+        state["activity"]?.string == Node.Activity.blocked.rawValue || state["blocked"]?.string != nil
+    }
+
     /// Whether a run is under way.
     public var isBusy: Bool {
         switch state["activity"]?.string.map(Node.Activity.init(rawValue:)) {
         case .idle, .starting: return false
         case .working, .retrying, .compacting: return true
-        case .inputRequired, .blocked, .other, nil:
+        case .inputRequired, .blocked, .stopping, .other, nil:
             let state = PiState(state)
             return state.isStreaming || state.isCompacting || partial != nil || !runningTools.isEmpty
         }

@@ -31,7 +31,12 @@ public actor AgentFollower {
 
     private func handle(_ event: AgentEvent) async throws {
         if let note = losses.note(about: event.kind) { output.note(note) }
-        if case .agentExit(let exit) = event.kind { output.note(AgentExit(exit).summary) }
+        if case .agentExit(let exit) = event.kind {
+            let exit = AgentExit(exit)
+            output.note(exit.summary)
+            // Nothing follows, and nobody comes back to this connection.
+            if !exit.isRestarting { await connection.close() }
+        }
         if printsRecords {
             switch event.kind {
             case .welcome, .resumed, .lost: return

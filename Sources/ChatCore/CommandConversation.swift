@@ -18,12 +18,25 @@ public actor CommandConversation {
     private var hasInputEnded = false
     private var openDialogs: [DialogRequest] = []
     private var fault: AgentFault?
-    private var room: CheckedContinuation<Void, Never>?
+    /// What was wrong with the input; told when everything before it is done.
+    private var inputFault: AgentFault?
+    /// Commands that wait until fewer are unanswered.
+    private var held: [JSONObject] = []
+    /// Commands on their way to the connection.
+    private var sendingCount = 0
+    private let answers: AsyncStream<Void>
+    private let answerSignal: AsyncStream<Void>.Continuation
+
+    /// Commands that may be unanswered: half of what the connection keeps, so that our own questions always fit.
+    private static let unansweredLimit = Limits.queuedCommands / 2
+    /// Commands that are read ahead, so that the answer to a dialog among them is found; beyond it nothing is read.
+    private static let heldLimit = Limits.queuedCommands
 
     /// A conversation on a connection that it runs itself.
     public init(_ connection: AgentConnection, output: FilterOutput) {
         self.connection = connection
         self.output = output
+        (answers, answerSignal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Takes commands until the input ends, and returns when all is done.
@@ -44,17 +57,26 @@ public actor CommandConversation {
             while let isOver = try await tasks.next(), !isOver {}
             tasks.cancelAll()
         }
-        if let fault { throw fault }
+        if let fault = fault ?? inputFault { throw fault }
     }
 
     // MARK: Input
 
     private func read(_ records: InputRecords) async throws {
         var input = records
-        while let line = try await input.next() {
-            // Half of what the connection keeps, so that our own questions always fit.
-            if originalIDs.count >= Limits.queuedCommands / 2 { await withCheckedContinuation { room = $0 } }
-            try await take(line, number: input.lineNumber)
+        var answered = answers.makeAsyncIterator()
+        do {
+            while let line = try await input.next() {
+                try await take(line, number: input.lineNumber)
+                while held.count >= Self.heldLimit {
+                    if let dialog = openDialogs.first { throw AgentFault.needsAnswer(dialog) }
+                    // Ends without an element when the task is cancelled, as by --timeout.
+                    guard await answered.next(isolation: self) != nil else { throw CancellationError() }
+                }
+            }
+        } catch let fault as AgentFault {
+            // What came before it is still carried out and answered.
+            inputFault = fault
         }
         hasInputEnded = true
         try await endIfDone()
@@ -74,8 +96,19 @@ public actor CommandConversation {
             openDialogs.removeAll { $0.id == command["id"]?.string }
             return await connection.send(frame: json)
         }
-        let id = try await connection.send(command)
-        originalIDs[id] = .some(command["id"])
+        held.append(command)
+        try await sendHeld()
+    }
+
+    /// Sends what waited, as far as there is room for its answers.
+    private func sendHeld() async throws {
+        while !held.isEmpty, originalIDs.count + sendingCount < Self.unansweredLimit {
+            let command = held.removeFirst()
+            sendingCount += 1
+            defer { sendingCount -= 1 }
+            let id = try await connection.send(command)
+            originalIDs[id] = .some(command["id"])
+        }
     }
 
     // MARK: Events
@@ -119,8 +152,8 @@ public actor CommandConversation {
         }
         object["id"] = original
         try output.write(JSON.object(object).record)
-        room?.resume()
-        room = nil
+        try await sendHeld()
+        answerSignal.yield()
         try await endIfDone()
     }
 
@@ -135,7 +168,7 @@ public actor CommandConversation {
 
     private func endIfDone() async throws {
         if fault != nil { return await end() }
-        guard hasInputEnded, originalIDs.isEmpty else { return }
+        guard hasInputEnded, held.isEmpty, sendingCount == 0, originalIDs.isEmpty else { return }
         if let dialog = openDialogs.first {
             fault = .needsAnswer(dialog)
             return await end()

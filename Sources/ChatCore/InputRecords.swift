@@ -43,24 +43,36 @@ public struct InputRecords {
         }
     }
 
-    /// Everything up to the end, as text.
+    /// Everything up to the end, as text, without a byte order mark.
     ///
+    /// - Parameters:
+    ///   - descriptor: Where it comes from.
+    ///   - patience: How long the first byte may take; `nil`: as long as it takes.
+    /// - Returns: The text; `nil` if nothing has come by then.
     /// - Throws: ``ReadError``, or ``AgentFault/badInput(line:reason:)`` beyond the longest message a server takes.
-    public static func all(of descriptor: CInt) async throws -> String {
+    public static func all(of descriptor: CInt, patience: Duration? = nil) async throws -> String? {
         var whole = ByteBuffer()
+        if let patience, try await !isReadable(descriptor, within: patience) { return nil }
         while let bytes = try await read(descriptor) {
             whole.writeImmutableBuffer(bytes)
             guard whole.readableBytes < Limits.clientMessageBytes else {
                 throw AgentFault.badInput(line: 1, reason: "the text is longer than \(Limits.clientMessageBytes) bytes")
             }
         }
-        return String(buffer: whole)
+        return String(buffer: withoutMark(whole))
+    }
+
+    /// Text as some editors write it begins with a byte order mark, which is not a part of it.
+    private static func withoutMark(_ bytes: ByteBuffer) -> ByteBuffer {
+        guard bytes.readableBytesView.starts(with: [0xEF, 0xBB, 0xBF]) else { return bytes }
+        return bytes.getSlice(at: bytes.readerIndex + 3, length: bytes.readableBytes - 3) ?? bytes
     }
 
     private mutating func take(_ output: RecordSplitter.Output) throws -> ByteBuffer? {
         lineNumber += 1
         switch output {
-        case .record(let record):
+        case .record(var record):
+            if lineNumber == 1 { record = Self.withoutMark(record) }
             return record.readableBytesView.allSatisfy { $0 <= 0x20 } ? nil : record
         case .oversized(let byteCount):
             throw AgentFault.badInput(line: lineNumber, reason: "a record of \(byteCount) bytes is too long")
@@ -69,9 +81,10 @@ public struct InputRecords {
 
     /// Reads what is there; `nil` at the end.
     nonisolated private static func read(_ descriptor: CInt) async throws -> ByteBuffer? {
-        try await NIOThreadPool.singleton.runIfActive {
+        try await onThread { wait in
             var buffer = ByteBufferAllocator().buffer(capacity: 1 << 16)
             while true {
+                guard wait.untilReadable(descriptor) else { throw CancellationError() }
                 let count = buffer.withUnsafeMutableWritableBytes { raw in
                     #if canImport(Glibc)
                         Glibc.read(descriptor, raw.baseAddress, raw.count)
@@ -84,8 +97,27 @@ public struct InputRecords {
                     return buffer
                 }
                 if count == 0 { return nil }
-                if errno != EINTR { throw ReadError(code: errno) }
+                // Somebody who shares the descriptor made it non-blocking, or was faster.
+                guard errno == EINTR || errno == EAGAIN else { throw ReadError(code: errno) }
             }
+        }
+    }
+
+    nonisolated private static func isReadable(_ descriptor: CInt, within patience: Duration) async throws -> Bool {
+        let (seconds, attoseconds) = patience.components
+        let milliseconds = CInt(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        return try await onThread { $0.untilReadable(descriptor, milliseconds: milliseconds) }
+    }
+
+    /// Runs `body` on a thread that may block; cancelling the task ends its wait.
+    nonisolated private static func onThread<Value: Sendable>(
+        _ body: @escaping @Sendable (InputWait) throws -> Value
+    ) async throws -> Value {
+        let wait = try InputWait()
+        return try await withTaskCancellationHandler {
+            try await NIOThreadPool.singleton.runIfActive { try body(wait) }
+        } onCancel: {
+            wait.stop()
         }
     }
 }

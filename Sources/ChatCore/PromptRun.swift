@@ -63,6 +63,8 @@ public struct PromptRun: Sendable {
     /// How the newest assistant message of ours ended.
     var lastStop: JSON?
     var isConfirming = false
+    /// What our extension command has thrown.
+    private var commandError: String?
     private var isConfirmedOnce = false
     /// Whether a connection was lost since the prompt was sent, so that pi's answer to it may come late.
     var wasInterrupted = false
@@ -128,7 +130,12 @@ public struct PromptRun: Sendable {
         case .messageUpdate: actions = updated(record["assistantMessageEvent"] ?? .null)
         case .messageEnd: actions = messageEnded(record["message"] ?? .null)
         case .extensionError:
-            if isOurs { actions = [.note("extension error: \(record["error"]?.string ?? record.text)")] }
+            let reason = "extension error: \(record["error"]?.string ?? record.text)"
+            if self.kind == .extensionCommand, record["event"]?.string == "command", !watch.isRunning {
+                commandError = reason
+            } else if isOurs {
+                actions = [.note(reason)]
+            }
         default: break
         }
         guard phase != .ended, let signal = watch.apply(kind, record) else { return actions }
@@ -155,6 +162,7 @@ public struct PromptRun: Sendable {
         case .answering: return concluded()
         case .accepted:
             if state.pendingMessageCount ?? 0 > 0 { return [] }
+            if let commandError { return finish(.failed(commandError)) }
             let isExpected = kind == .extensionCommand
             return (isExpected ? [] : [.note("the agent took the prompt without an answer")]) + finish(.settled)
         case .sent, .queued, .ended: return []
@@ -183,7 +191,8 @@ public struct PromptRun: Sendable {
 
     private func isOurMessage(_ text: String) -> Bool {
         switch phase {
-        case .accepted(let isNext): isNext || (kind != .extensionCommand && text == prompt)
+        // What pi lists as an extension's command may start a run all the same.
+        case .accepted(let isNext): isNext || text == prompt
         // Another client may have sent the same words; only when pi's answer was lost do they have to do.
         case .sent: wasInterrupted && text == prompt
         // The agent's own words about the queue may have been lost with a connection.

@@ -57,6 +57,7 @@ public struct ConfigFile: Sendable, Equatable {
     ///
     /// - Throws: ``Failure`` with status 78 that names the line.
     public init(text: String, path: String) throws(Failure) {
+        let text = text.hasPrefix("\u{FEFF}") ? String(text.dropFirst()) : text
         let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         for (index, line) in lines.enumerated() {
             let line = Self.trimmed(line)

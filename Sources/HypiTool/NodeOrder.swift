@@ -19,7 +19,8 @@ public enum NodeOrder {
         case .compacting: return 4
         case .starting: return 5
         case .idle: return 6
-        case .other, nil: return 7
+        case .stopping: return 7
+        case .other, nil: return 8
         }
     }
 }

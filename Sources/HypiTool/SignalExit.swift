@@ -1,4 +1,5 @@
 import CPlatform
+import UnixSignals
 
 #if canImport(Glibc)
     import Glibc
@@ -24,6 +25,49 @@ public enum SignalExit {
 
     /// The end of the terminal.
     public static let hangup = SIGHUP
+
+    /// Waits for Ctrl-C and ends the program by it, after `first` and the time for a second one.
+    ///
+    /// Returns at once where SIGINT is ignored, as of a job that a script put into the background, and when the task is
+    /// cancelled before a signal came.
+    ///
+    /// - Parameters:
+    ///   - window: How long a second Ctrl-C may take.
+    ///   - first: What is done at the first.
+    ///   - second: What is done at the second.
+    public static func onInterrupt(
+        window: Duration, _ first: @Sendable () -> Void, second: @Sendable () async -> Void
+    ) async {
+        var action = sigaction()
+        guard sigaction(SIGINT, nil, &action) == 0, !isIgnored(action) else { return }
+        let signals = await UnixSignalsSequence(trapping: .sigint)
+        await withTaskGroup(of: Void.self) { tasks in
+            var isFirst = true
+            for await _ in signals {
+                guard isFirst else {
+                    tasks.cancelAll()
+                    await second()
+                    raise(SIGINT)
+                }
+                isFirst = false
+                first()
+                tasks.addTask {
+                    // Cancelled by the second signal, and by the end of what was interrupted.
+                    guard (try? await Task.sleep(for: window)) != nil else { return }
+                    raise(SIGINT)
+                }
+            }
+        }
+    }
+
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        #if canImport(Glibc)
+            let handler = action.__sigaction_handler.sa_handler
+        #else
+            let handler = action.__sigaction_u.__sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
 
     /// Ignores a signal from here on.
     public static func ignore(_ number: CInt) {

@@ -26,12 +26,14 @@ public struct Node: Sendable, Equatable {
         case compacting
         /// A guard stopped the agent; a person has to resume it.
         case blocked
+        /// It was asked to end, and finishes its turn.
+        case stopping
         /// Something that this version has no name for; passed on as it came.
         case other(String)
 
         /// Those that this version knows by name.
         public static let allCases: [Activity] = [
-            .starting, .idle, .working, .inputRequired, .retrying, .compacting, .blocked,
+            .starting, .idle, .working, .inputRequired, .retrying, .compacting, .blocked, .stopping,
         ]
 
         /// An activity by its name on the wire, known or not.
@@ -49,6 +51,7 @@ public struct Node: Sendable, Equatable {
             case .retrying: "retrying"
             case .compacting: "compacting"
             case .blocked: "blocked"
+            case .stopping: "stopping"
             case .other(let name): name
             }
         }

@@ -251,9 +251,11 @@ actor Roster {
 
     // MARK: Spawning
 
-    /// The node that came from an idempotency key, if there is one.
-    func node(withKey key: String) -> Node? {
-        registry.snapshots.lazy.map(\.node).first { $0.key == key }
+    /// The node that came from an idempotency key, and whether there is only one that is stopping.
+    func node(withKey key: String) -> (node: Node?, isStopping: Bool) {
+        let nodes = registry.snapshots.lazy.map(\.node).filter { $0.key == key }
+        let node = nodes.first { $0.activity != .stopping }
+        return (node, node == nil && !nodes.isEmpty)
     }
 
     /// The living agents of a machine that work on a session file, by their files.

@@ -179,11 +179,13 @@ actor Spawner {
     /// Finds out whose a key is; nothing is awaited between the last look and the claim.
     private func claim(_ key: String) async throws(RegistryFault) -> Claim {
         await waitForPredecessor()
-        if let node = await roster.node(withKey: key), isAlive(node) {
+        let (node, isStopping) = await roster.node(withKey: key)
+        if let node, isAlive(node) {
             return .found(SpawnedAgent(path: node.cwd, spawnID: node.spawnID, pid: node.pid, id: node.id))
         }
         if let promise = underWay[key] { return .underWay(promise.futureResult) }
         started = started.filter { Self.isRunning($0.value.pid) }
+        if isStopping { started[key] = nil }
         if let agent = started[key] { return .found(agent) }
         underWay[key] = eventLoop.makePromise(of: SpawnedAgent.self)
         return .mine

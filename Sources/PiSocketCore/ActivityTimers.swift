@@ -41,7 +41,7 @@ final class ActivityTimers {
 
     private func watchTurn(_ activity: Node.Activity) {
         switch activity {
-        case .idle, .starting, .blocked, .other:
+        case .idle, .starting, .blocked, .stopping, .other:
             turn?.cancel()
             turn = nil
         // Retries, compactions and dialogs in its middle belong to the run.

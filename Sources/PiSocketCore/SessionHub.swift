@@ -162,6 +162,7 @@ final class SessionHub {
     /// A prompt that was written counts before its run has begun: whoever has got its answer must not find the agent idle.
     /// A run counts until its cost is known, so that nobody sees an idle agent with the figures of before.
     var activity: Node.Activity {
+        if isStopping { return .stopping }
         guard tracker.activity == .idle else { return tracker.activity }
         if router.isBeginning || hasUnsettledRun || !ends.isEmpty { return .working }
         if owedStats > 0, let before = reported?.activity, [.working, .compacting].contains(before) { return before }

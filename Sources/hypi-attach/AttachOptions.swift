@@ -11,9 +11,9 @@ struct AttachOptions: ParsableArguments {
     }
 
     @Argument(
-        help: ArgumentHelp("Agent to talk to; the only one if there is one.", valueName: "target"),
+        help: ArgumentHelp("Agent to talk to (default: this folder's, or the only one).", valueName: "target"),
         completion: RegistryCompletion.targets)
-    var target: String?
+    var targets: [String] = []
 
     @Option(name: [.short, .long], help: ArgumentHelp("Send one prompt and print the answer.", valueName: "text"))
     var prompt: String?
@@ -36,10 +36,13 @@ struct AttachOptions: ParsableArguments {
     @Flag(help: "Abort the running turn and leave.")
     var abort = false
 
-    @Flag(help: "Ask the agent to end.")
+    @Flag(help: "Ask agents to end, and wait until they have.")
     var stop = false
 
-    @Flag(name: .customLong("no-wait"), help: "Return once the prompt was accepted.")
+    @Flag(help: "Let agents continue that a guard stopped.")
+    var resume = false
+
+    @Flag(name: .customLong("no-wait"), help: "Return once the request was accepted.")
     var noWait = false
 
     @Option(
@@ -51,19 +54,35 @@ struct AttachOptions: ParsableArguments {
 
     @OptionGroup var time: TimeoutOptions
 
-    @Option(help: ArgumentHelp("Agents to talk to at once with '-'.", valueName: "n"))
+    @Option(help: ArgumentHelp("Agents to talk to at once.", valueName: "n"))
     var jobs = 8
 
     /// Refuses what cannot be meant.
     func check() throws {
         let modes = [
             (jsonlIn, "--jsonl-in"), (follow || role == .observer, "--follow"), (last, "--last"), (abort, "--abort"),
-            (stop, "--stop"), (prompt != nil, "--prompt"),
+            (stop, "--stop"), (resume, "--resume"), (prompt != nil, "--prompt"),
         ].filter(\.0).map(\.1)
         if modes.count > 1 { throw ValidationError("\(modes[0]) and \(modes[1]) exclude each other") }
         if jobs < 1 { throw ValidationError("--jobs takes a number from 1") }
         if prompt?.allSatisfy(\.isWhitespace) == true { throw ValidationError("the prompt is empty") }
-        if target == "-", prompt == nil { throw ValidationError("with '-' the prompt comes from --prompt") }
+        if targets.contains("-") {
+            if prompt == nil, !takesSeveral { throw ValidationError("with '-' the prompt comes from --prompt") }
+            if prompt == "-" { throw ValidationError("standard input cannot be both the prompt and the targets") }
+        }
+        if targets.count > 1, !takesSeveral {
+            throw ValidationError("only --stop and --resume take several targets (others: '-')")
+        }
+    }
+
+    /// The one target; `nil` where none was given.
+    var target: String? {
+        targets.first
+    }
+
+    /// Whether the mode takes several targets.
+    var takesSeveral: Bool {
+        stop || resume
     }
 
     /// Whether dialogs are to be answered.

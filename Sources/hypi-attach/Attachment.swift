@@ -18,16 +18,16 @@ struct Attachment: Sendable {
     let environment: Environment
 
     /// How long a script tries to come back to an agent that was lost; a person may wait as long as they like.
-    private static let patience = Duration.seconds(60)
+    static let patience = Duration.seconds(60)
 
     /// One loop is enough for what a person or a script says, and starts faster than one a core.
-    private let group: any EventLoopGroup = {
+    let group: any EventLoopGroup = {
         NIOSingletons.groupLoopCountSuggestion = 1
         return MultiThreadedEventLoopGroup.singleton
     }()
 
     private let openLine: OpenLine
-    private let output: FilterOutput
+    let output: FilterOutput
 
     init(options: AttachOptions, endpoint: EndpointOptions, environment: Environment) {
         (self.options, self.endpoint, self.environment) = (options, endpoint, environment)
@@ -79,12 +79,11 @@ struct Attachment: Sendable {
     }
 
     private func act() async throws -> ExitStatus {
+        if options.takesSeveral { return try await actOnSeveral() }
         if options.target == "-" { return try await fanOut() }
         let isInputTerminal = isatty(STDIN_FILENO) == 1
-        var prompt = options.prompt
-        if prompt == nil, !hasMode, !isInputTerminal { prompt = try await promptFromInput() }
+        let prompt = try await prompt(isInputTerminal: isInputTerminal)
         let target = TargetChoice(options.target, endpoint: endpoint, environment: environment, group: group)
-        if options.stop { return try await stop(target) }
         let mayAsk = isInputTerminal && prompt == nil && !hasMode
         // Whoever is asked takes the time it takes.
         let agent = try await Deadline.within(mayAsk ? nil : options.limit(environment)) {
@@ -94,18 +93,56 @@ struct Attachment: Sendable {
         return hasMode ? try await act(on: agent) : try await chat(with: agent)
     }
 
+    /// What is sent: the option, with the text that is piped beside it, or all of standard input.
+    private func prompt(isInputTerminal: Bool) async throws -> String? {
+        switch options.prompt {
+        case "-":
+            // Where there is nothing to read, the dash is all there is.
+            let text = try await Deadline.within(options.limit(environment)) {
+                try await InputRecords.all(of: STDIN_FILENO) ?? ""
+            }
+            return text.allSatisfy(\.isWhitespace) ? "-" : Self.withoutLastBreak(text)
+        case let prompt?:
+            return try await Deadline.within(options.limit(environment)) { try await appended(to: prompt) }
+        case nil:
+            guard !hasMode, !isInputTerminal else { return nil }
+            return try await Deadline.within(options.limit(environment)) { try await promptFromInput() }
+        }
+    }
+
+    private func appended(to prompt: String) async throws -> String {
+        switch try await PipedText.read() {
+        case .text(let text): return prompt + "\n\n" + Self.withoutLastBreak(text)
+        case .nothing: return prompt
+        case .shared:
+            output.note(
+                "text on standard input was left to the calling program, which reads it too "
+                    + "('cat | hypi-attach ...' appends it)")
+            return prompt
+        case .silent:
+            output.note(
+                "nothing came on standard input for \(TimeSpan.words(PipedText.patience)): the prompt goes without it "
+                    + "('</dev/null' skips the wait)")
+            return prompt
+        }
+    }
+
+    private static func withoutLastBreak(_ text: String) -> String {
+        text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
     /// All of standard input; `nil` if there is nothing and only dialogs are to be answered.
     private func promptFromInput() async throws -> String? {
-        let text = try await InputRecords.all(of: STDIN_FILENO)
+        let text = try await InputRecords.all(of: STDIN_FILENO) ?? ""
         if text.allSatisfy(\.isWhitespace) {
             guard !options.answers else { return nil }
             throw Failure(.usage, "there is no prompt", hint: "-p TEXT, or text on standard input")
         }
-        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+        return Self.withoutLastBreak(text)
     }
 
     private var hasMode: Bool {
-        options.jsonlIn || isFollowing || options.last || options.abort || options.stop
+        options.jsonlIn || isFollowing || options.last || options.abort
     }
 
     private var isFollowing: Bool {
@@ -117,7 +154,10 @@ struct Attachment: Sendable {
     private func send(_ prompt: String?, to agent: AgentEndpoint) async throws -> ExitStatus {
         let filter = PromptFilter(
             options.filter(prompt), on: AgentConnection(to: agent, patience: Self.patience, on: group), output: output)
-        try await Deadline.within(options.limit(environment)) { try await filter.run() }
+        let limit = try options.limit(environment)
+        try await Interruption(of: agent, output: output, on: group).watch {
+            try await Deadline.within(limit) { try await filter.run() }
+        }
         return .success
     }
 
@@ -147,24 +187,14 @@ struct Attachment: Sendable {
     }
 
     private func fanOut() async throws -> ExitStatus {
-        let agents = try await TargetChoice("-", endpoint: endpoint, environment: environment, group: group).fromInput()
+        let choice = TargetChoice("-", endpoint: endpoint, environment: environment, group: group)
+        let agents = try await choice.namedOnInput().map { try choice.endpoint(of: $0) }
         let fanOut = FanOut(
             options.filter(options.prompt ?? ""), jobs: options.jobs, timeout: try options.limit(environment),
             patience: Self.patience)
         let allAnswered = try await fanOut.run(
             agents, describe: { Failure(attaching: $0).line }, on: group, output: output)
         return allAnswered ? .success : .failure
-    }
-
-    private func stop(_ target: TargetChoice) async throws -> ExitStatus {
-        if let agent = try target.direct() {
-            try await Deadline.within(options.limit(environment)) { try await AgentStop.stop(agent, on: group) }
-        } else {
-            try await Deadline.within(options.limit(environment)) {
-                try await target.stop(try await target.node(mayAsk: false))
-            }
-        }
-        return .success
     }
 
     // MARK: Chat

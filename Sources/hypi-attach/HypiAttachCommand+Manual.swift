@@ -8,8 +8,11 @@ extension HypiAttachCommand {
             "On a terminal it is a chat; /help lists its commands, and Ctrl-D leaves while the agent goes on. With -p, or "
                 + "with text on standard input, it sends one prompt, streams the answer to standard output and ends with "
                 + "a status that says how it went.",
+            "Text in a pipe or file on standard input is appended to the prompt of -p; -p - is all of it. It is left alone "
+                + "where a calling program reads it too, as a loop over a list does, where a file was read in part, and "
+                + "after 3 s in which nothing came.",
             "The target is an id, the start of one, a name, a folder's path or its last part; ws://HOST:PORT goes straight "
-                + "to a pi-socket; - reads agents from standard input as hypi-ls prints them and talks to all of them.",
+                + "to a pi-socket; - reads agents from standard input, as records or ids that hypi-ls prints, and talks to all of them.",
             "A connection that breaks is taken up again where it broke: nothing is lost, and nothing is said twice.",
         ],
         sections: [

@@ -9,7 +9,7 @@ struct HypiAttachCommand: ToolCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypi-attach",
         abstract: "Talk with a running agent: a chat on a terminal, a filter in a script.",
-        usage: "hypi-attach [options] [target]", version: "hypi-attach \(Version.current)")
+        usage: "hypi-attach [options] [target ...]", version: "hypi-attach \(Version.current)")
 
     @OptionGroup var options: AttachOptions
     @OptionGroup var endpoint: EndpointOptions

@@ -15,8 +15,16 @@ struct Listing {
     mutating func run(_ link: RegistryLink) async throws -> ExitStatus {
         var feed = link.feed()
         let nodes = try await feed.firstList()
-        try selection.resolve(in: nodes)
-        try printer.print(NodeOrder.sorted(nodes.filter(selection.filter.matches)))
+        try selection.resolveAll(in: nodes)
+        let shown = NodeOrder.sorted(nodes.filter(selection.filter.matches))
+        try printer.print(shown)
+        if shown.isEmpty, StandardOutput.isTerminal {
+            Diagnostic.print(
+                "hypi-ls",
+                nodes.isEmpty
+                    ? "no agent is running (start one with 'hypi-spawn DIR')"
+                    : "none of the \(nodes.count) agents meets these conditions")
+        }
         await feed.close()
         return .success
     }

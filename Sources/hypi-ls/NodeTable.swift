@@ -41,7 +41,7 @@ enum NodeTable {
         switch activity {
         case .inputRequired: return .init(activity.rawValue, .yellow)
         case .blocked, .retrying: return .init(activity.rawValue, .red)
-        case .working, .compacting, .starting: return .init(activity.rawValue, .cyan)
+        case .working, .compacting, .starting, .stopping: return .init(activity.rawValue, .cyan)
         case .idle: return .init(activity.rawValue, .green)
         case .other(let name): return .init(name)
         }

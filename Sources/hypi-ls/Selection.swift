@@ -23,6 +23,23 @@ struct Selection: Sendable {
         filter.ids = ids
     }
 
+    /// Turns the words into ids for a list, which shows all that a word can mean.
+    ///
+    /// - Throws: `TargetWord.Fault` for the first word that means none.
+    mutating func resolveAll(in nodes: [Node]) throws(TargetWord.Fault) {
+        guard !words.isEmpty else { return }
+        var ids: Set<String> = []
+        for word in words {
+            do throws(TargetWord.Fault) {
+                ids.insert(try word.resolve(in: nodes, from: folder).id)
+            } catch {
+                guard case .ambiguous(_, let candidates) = error else { throw error }
+                ids.formUnion(candidates.map(\.id))
+            }
+        }
+        filter.ids = ids
+    }
+
     /// Turns those words into ids that mean an agent already; answers the others.
     ///
     /// - Throws: `TargetWord.Fault` for a word that means several.

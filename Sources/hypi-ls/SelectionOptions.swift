@@ -4,7 +4,7 @@ import HypiWire
 
 /// Conditions that agents have to meet to be listed; all that are given have to hold.
 struct SelectionOptions: ParsableArguments {
-    @Option(help: "Only agents that do this.") var activity: [Node.Activity] = []
+    @Option(help: "Doing this.") var activity: [Node.Activity] = []
     @Option(help: ArgumentHelp("Only on this machine.", valueName: "host"), completion: RegistryCompletion.machines)
     var machine: [String] = []
     @Option(help: ArgumentHelp("Only in this folder or below.", valueName: "dir"), completion: .directory)

@@ -45,7 +45,8 @@ struct FolderSource: AsyncSequence, Sendable {
                     words.removeFirst()
                     return FolderSource.absolute(word, from: folder)
                 }
-                if let record = try await input.next() {
+                if var record = try await input.next() {
+                    if input.separator != 0 { record = FolderSource.trimmed(record) }
                     guard !record.isEmpty else { continue }
                     return FolderSource.path(in: record, isPlain: input.separator == 0, from: folder)
                 }
@@ -53,6 +54,16 @@ struct FolderSource: AsyncSequence, Sendable {
             }
             return nil
         }
+    }
+
+    /// A line as people and editors write it: without a byte order mark, and without blanks around it.
+    fileprivate static func trimmed(_ line: String) -> String {
+        var text = line[...]
+        while let first = text.unicodeScalars.first, first == "\u{FEFF}" || first.properties.isWhitespace {
+            text.unicodeScalars.removeFirst()
+        }
+        while let last = text.unicodeScalars.last, last.properties.isWhitespace { text.unicodeScalars.removeLast() }
+        return String(text)
     }
 
     /// The folder that an input record names.
@@ -128,6 +139,12 @@ struct InputRecords: Sendable {
                 let count = Darwin.read(STDIN_FILENO, &buffer, buffer.count)
             #endif
             if count >= 0 { return Array(buffer[..<count]) }
+            if errno == EAGAIN {
+                // Somebody who shares the descriptor made it non-blocking.
+                var request = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+                poll(&request, 1, -1)
+                continue
+            }
             guard errno == EINTR else {
                 throw Failure(
                     .inputOutput, "cannot read standard input: \(String(cString: strerror(errno)).lowercased())")

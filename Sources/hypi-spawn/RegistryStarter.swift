@@ -72,7 +72,10 @@ struct RegistryStarter: Starter {
     /// An agent that works in a folder; the registry has real paths, the person may have typed a link on this machine.
     private static func agent(in folder: String, _ nodes: [Node]) -> Node? {
         let real = WorkingFolder(path: "/", home: nil).existing(folder)
-        return nodes.first { $0.status == .active && ($0.cwd == folder || $0.cwd == real) }
+        // One that is stopping is gone before it could do anything.
+        return nodes.first {
+            $0.status == .active && $0.activity != .stopping && ($0.cwd == folder || $0.cwd == real)
+        }
     }
 
     private static func params(_ order: SpawnOrder, _ folder: String) throws(Failure) -> JSONObject {

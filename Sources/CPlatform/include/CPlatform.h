@@ -46,6 +46,10 @@ void hypi_release_text(void);
 /// Returns its descriptor, or -1 with errno set.
 int hypi_unnamed_file(void);
 
+/// Opens a descriptor that becomes readable when a process ends (Linux pidfd_open).
+/// Returns it, or -1 with errno set; ENOSYS where the system has no such thing.
+int hypi_open_process(pid_t process);
+
 /// Takes a variable out of our environment, and out of what others can read of it (`ps e`).
 void hypi_hide_variable(const char *name);
 

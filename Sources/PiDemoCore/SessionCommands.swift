@@ -8,6 +8,7 @@ extension Agent {
         case "new_session": await newSession(command)
         case "switch_session": await switchSession(command)
         case "fork": fork(command)
+        case "clone": clone(command)
         case "export_html": exportHTML(command)
         default: return false
         }
@@ -49,6 +50,14 @@ extension Agent {
         session = forked
         Self.begin(&session, model, thinking)
         send(command.success(["text": .string(Message.plainText(message)), "cancelled": false]))
+    }
+
+    /// Continues in a copy of the session.
+    private func clone(_ command: Command) {
+        var copy = session.path == nil ? Session(cwd: directory.cwd, path: nil) : directory.fresh(parent: session.path)
+        copy.adopt(session.branch)
+        session = copy
+        send(command.success(["cancelled": false]))
     }
 
     private func enter(_ other: Session) {

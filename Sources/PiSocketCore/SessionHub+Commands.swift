@@ -55,6 +55,13 @@ extension SessionHub {
         }
     }
 
+    /// Lists the sessions beside the one in use; none for a conversation that is kept nowhere.
+    func listSessions(_ take: @escaping ([JSON]) -> Void) {
+        guard let file = state?.sessionFile else { return take([]) }
+        let lister = SessionLister(current: file)
+        delegate.runBlocking({ lister.list() }, then: take)
+    }
+
     /// A person wants the agent to end.
     func requestStop(force: Bool) {
         delegate.hub(stopRequested: force)

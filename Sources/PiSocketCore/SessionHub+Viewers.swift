@@ -10,14 +10,21 @@ extension SessionHub {
     func arrived(_ viewer: Viewer) {
         viewers[viewer.id] = viewer
         dialogs.cancelTimers()
+        tellViewerCount()
+    }
+
+    private func tellViewerCount() {
         delegate.hub(viewerCount: viewers.count)
+        for viewer in viewers.values where viewer.hearsOfViewers {
+            viewer.send(["type": "viewers", "count": .int(viewers.count)])
+        }
     }
 
     /// A connection ended.
     func left(_ viewer: Viewer) {
         guard viewers.removeValue(forKey: viewer.id) != nil else { return }
         snapshots.remove(viewer)
-        delegate.hub(viewerCount: viewers.count)
+        tellViewerCount()
         scheduleDialogTimeouts()
     }
 

@@ -74,6 +74,8 @@ final class Viewer: WebSocketEndpoint {
     private var isPumping = false
     var dialect = Dialect.silent
     var role = Role.controller
+    /// Whether it wants to hear when viewers come and go.
+    var hearsOfViewers = false
     /// The name it gave itself in its `hello`; scopes the `clientMessageId`s.
     var clientID = ""
     /// The newest part of the conversation this viewer wants, in bytes.

@@ -69,6 +69,7 @@ enum ViewerFrames {
         viewer.clientID = object["clientId"]?.string ?? ""
         viewer.role = object["role"]?.string == "observer" ? .observer : .controller
         if let history = object["history"]?.int { viewer.historyByteLimit = max(0, history) }
+        viewer.hearsOfViewers = object["viewers"]?.bool ?? false
         let shape: Shape = object["stream"]?.string == "delta" ? .sessionDelta : .sessionFull
         hub.leaveViewport(viewer)
         if let seq = object["lastSeq"]?.int, seq >= 0, hub.canResume(shape, boot: object["boot"]?.string, after: seq) {
@@ -87,14 +88,22 @@ enum ViewerFrames {
             return answer(refusal, to: object, viewer)
         }
         if type == "extension_ui_response" { return hub.answerDialog(payload) }
+        let tell = { (data: JSON) in
+            let response: JSONObject = [
+                "type": "response", "command": .string(type), "success": true, "data": data,
+            ]
+            answer(response, to: object, viewer)
+        }
+        if type == "get_sessions" { return hub.listSessions { tell(["sessions": .array($0)]) } }
+        if type == "get_viewers" { return tell(["count": .int(hub.viewers.count)]) }
         hub.command(
             payload, from: viewer, originalID: payload["id"]?.buffer,
             clientMessageID: object["clientMessageId"]?.string)
     }
 
     /// Answers without asking pi, in the form an answer of pi would have.
-    private static func answer(_ refusal: JSONObject, to object: JSONObject, _ viewer: Viewer) {
-        var record = refusal
+    private static func answer(_ response: JSONObject, to object: JSONObject, _ viewer: Viewer) {
+        var record = response
         if let id = object["payload"]?["id"] { record["id"] = id }
         guard viewer.isSession else { return viewer.send(record) }
         var frame: JSONObject = ["type": "response", "payload": .object(record)]

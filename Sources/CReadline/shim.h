@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include <readline/history.h>
 #include <readline/readline.h>
@@ -34,11 +35,65 @@ static inline void hypi_rl_begin(FILE *out) {
     rl_change_environment = 0;
 #endif
     rl_initialize();
+    clear_history();
     using_history();
 }
 
 static inline void hypi_rl_install(const char *prompt, rl_vcpfunc_t *handler) {
     rl_callback_handler_install(prompt, handler);
+}
+
+/// Where readline gets its bytes from, and how it sees whether there are more: it must not look at the keyboard.
+static inline void hypi_rl_read_from(rl_getc_func_t *next, rl_hook_func_t *is_available) {
+    rl_getc_function = next;
+#if HYPI_IS_GNU_READLINE
+    rl_input_available_hook = is_available;
+#else
+    (void)is_available;
+#endif
+}
+
+/// Ends the line and keeps the terminal's settings: between two lines an Enter must stay what it is.
+static inline void hypi_rl_remove_keeping_terminal(void) {
+    rl_vintfunc_t *prepare = rl_prep_term_function;
+    rl_voidfunc_t *restore = rl_deprep_term_function;
+    rl_deprep_term_function = NULL;
+    rl_callback_handler_remove();
+    rl_prep_term_function = prepare;
+    rl_deprep_term_function = restore;
+}
+
+/// Bytes that were typed before the terminal was ours.
+static inline int hypi_waiting_bytes(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, FIONREAD, &count) == 0 ? count : 0;
+}
+
+/// Whether a search in the history is under way, which Esc ends.
+static inline int hypi_rl_is_searching(void) {
+#if HYPI_IS_GNU_READLINE
+    return RL_ISSTATE(RL_STATE_ISEARCH) || RL_ISSTATE(RL_STATE_NSEARCH);
+#else
+    return 0;
+#endif
+}
+
+/// Whether Esc leaves vi's insertion mode, and leaves it.
+static inline int hypi_rl_leave_vi_insertion(void) {
+#if HYPI_IS_GNU_READLINE
+    if (rl_editing_mode != 0 || rl_get_keymap() != vi_insertion_keymap) return 0;
+    rl_vi_movement_mode(1, 27);
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+/// Inserts at the cursor, as one change that can be undone.
+static inline void hypi_rl_insert(const char *text) {
+    rl_begin_undo_group();
+    rl_insert_text(text);
+    rl_end_undo_group();
 }
 
 /// Binds a key sequence in every keymap a person may be in.

@@ -35,6 +35,7 @@ public actor AgentConnection {
     private let role: Role
     private let patience: Duration?
     private let group: any EventLoopGroup
+    private let tellsViewers: Bool
     private let clientID: String
     private var commandCount = 0
     private var unanswered: [Command] = []
@@ -57,10 +58,13 @@ public actor AgentConnection {
     ///   - endpoint: Where the agent is.
     ///   - role: What we are going to do.
     ///   - patience: How long to try to come back after a connection was lost; `nil` means for good.
+    ///   - tellsViewers: Whether the agent is to say when viewers come and go.
     ///   - group: Where connections' loops come from.
     public init(
-        to endpoint: AgentEndpoint, role: Role = .controller, patience: Duration? = nil, on group: any EventLoopGroup
+        to endpoint: AgentEndpoint, role: Role = .controller, patience: Duration? = nil, tellsViewers: Bool = false,
+        on group: any EventLoopGroup
     ) {
+        self.tellsViewers = tellsViewers
         self.endpoint = endpoint
         self.role = role
         self.patience = patience
@@ -164,6 +168,7 @@ public actor AgentConnection {
             "type": "hello", "protocolVersion": 1, "clientId": .string(clientID), "stream": "delta",
             "role": .string(role.rawValue),
         ]
+        if tellsViewers { hello["viewers"] = true }
         if let position {
             hello["lastSeq"] = .int(position.sequence)
             hello["boot"] = .string(position.boot)

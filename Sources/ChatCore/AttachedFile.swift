@@ -7,31 +7,75 @@ import HypiWire
 #endif
 
 /// A file of this machine that goes with a prompt: an image as pi takes it, anything else as text.
-enum AttachedFile {
-    /// Reads a file.
+///
+/// Only its name is kept until the prompt goes out.
+struct AttachedFile: Sendable, Equatable {
+    /// Where a file's text begins in a prompt.
+    static let opening = "\n\n<file name=\""
+
+    let path: String
+
+    /// A file that can be read and is not too long.
     ///
-    /// - Returns: pi's `ImageContent`, or an object with the `text` to append.
     /// - Throws: ``ExternalEditor/Fault`` with the reason.
-    static func read(_ path: String) throws(ExternalEditor.Fault) -> JSONObject {
+    init(_ path: String) throws(ExternalEditor.Fault) {
         guard !path.isEmpty else { throw .init("no file was named") }
-        guard let file = fopen(path, "re") else { throw .init(code: errno) }
+        var status = stat()
+        guard stat(path, &status) == 0, access(path, R_OK) == 0 else { throw .init(code: errno) }
+        // A pipe or a device may never end, and a prompt would wait for it.
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .init("it is not a regular file") }
+        guard status.st_size <= Limits.attachmentBytes else { throw Self.tooLong }
+        self.path = path
+    }
+
+    private static let tooLong = ExternalEditor.Fault("it is longer than \(Limits.attachmentBytes >> 20) MiB")
+
+    /// The path with this person's home folder in place of `~`.
+    static func expand(_ path: String, home: String?) -> String {
+        guard let home, path == "~" || path.hasPrefix("~/") else { return path }
+        return home + path.dropFirst()
+    }
+
+    /// A prompt with files: images beside the text, texts after it.
+    ///
+    /// - Throws: ``ExternalEditor/Fault`` that names the file.
+    static func add(_ files: [AttachedFile], to command: JSONObject) throws(ExternalEditor.Fault) -> JSONObject {
+        var command = command
+        var text = command["message"]?.string ?? ""
+        var images: [JSON] = []
+        for file in files {
+            do {
+                let content = try file.read()
+                if let piece = content["text"]?.string { text += piece } else { images.append(.object(content)) }
+            } catch {
+                throw .init("cannot attach \(file.path): \(error.reason)")
+            }
+        }
+        command["message"] = .string(text)
+        if !images.isEmpty { command["images"] = .array(images) }
+        return command
+    }
+
+    /// pi's `ImageContent`, or an object with the `text` to append.
+    private func read() throws(ExternalEditor.Fault) -> JSONObject {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0, let file = fdopen(descriptor, "r") else { throw .init(code: errno) }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while case let count = fread(&buffer, 1, buffer.count, file), count > 0 {
             bytes += buffer[..<count]
-            guard bytes.count <= Limits.attachmentBytes else {
-                throw .init("it is longer than \(Limits.attachmentBytes) bytes")
-            }
+            guard bytes.count <= Limits.attachmentBytes else { throw Self.tooLong }
         }
+        guard ferror(file) == 0 else { throw .init("it cannot be read") }
         let name = path.split(separator: "/").last.map(String.init) ?? path
-        if let kind = imageKind(bytes) {
-            return ["type": "image", "data": .string(base64(bytes)), "mimeType": .string(kind)]
+        if let kind = Self.imageKind(bytes) {
+            return ["type": "image", "data": .string(Self.base64(bytes)), "mimeType": .string(kind)]
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .init("it is neither an image nor text")
         }
-        return ["text": .string("\n\n<file name=\"\(name)\">\n\(text)\n</file>")]
+        return ["text": .string("\(Self.opening)\(name)\">\n\(text)\n</file>")]
     }
 
     private static func imageKind(_ bytes: [UInt8]) -> String? {

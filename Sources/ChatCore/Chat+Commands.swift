@@ -36,16 +36,22 @@ extension Chat {
         case .export(let path): export(path)
         case .stats: stats()
         case .attach(let path): attach(path)
-        case .crowded(let command): transcript.warn("\(command) takes nothing behind it")
+        case .fork: fork()
+        case .tree: tree()
+        case .clone: clone()
+        case .crowded(let command): transcript.warn("\(command) takes nothing after it (Up brings the line back)")
         }
         changed()
     }
 
     private func help() {
-        let width = LocalCommand.descriptions.map(\.name.count).max() ?? 0
-        for (name, text) in LocalCommand.descriptions {
-            let gap = String(repeating: " ", count: width - name.count + 2)
-            transcript.add(ScreenLine(text: name + style.dim(gap + text), wrapping: .words(hang: width + 2)))
+        let keys = LocalCommand.keys(surroundings.enterKey)
+        for list in [LocalCommand.descriptions, keys] {
+            let width = list.map(\.name.count).max() ?? 0
+            for (name, text) in list {
+                let gap = String(repeating: " ", count: width - name.count + 2)
+                transcript.add(ScreenLine(text: name + style.dim(gap + text), wrapping: .words(hang: width + 2)))
+            }
         }
         if let commands = completion.commands, !commands.isEmpty {
             let text = "the agent's own: " + commands.joined(separator: " ")
@@ -54,7 +60,7 @@ extension Chat {
     }
 
     /// Sends a command and says what it did.
-    private func tell(_ command: JSONObject, _ done: String) {
+    func tell(_ command: JSONObject, _ done: String) {
         send(command) { chat, response in
             chat.complain(response)
             if response["data"]?["cancelled"]?.bool == true {
@@ -70,11 +76,10 @@ extension Chat {
 
     private func steer(_ text: String) {
         guard !text.isEmpty else { return transcript.warn("/steer TEXT") }
-        if isBusy { queue.append(text) }
-        send(["type": "prompt", "message": .string(text), "streamingBehavior": "steer"])
+        send(prompt: text, behaviour: "steer")
     }
 
-    private func take() {
+    func take() {
         send(["type": "clear_queue"]) { chat, response in
             chat.complain(response)
             guard response["success"]?.bool == true else { return }
@@ -104,13 +109,22 @@ extension Chat {
         send(["type": "get_available_models"]) { chat, response in
             chat.complain(response)
             chat.models = response["data"]?["models"]?.array ?? []
-            let fitting = chat.models.filter { Self.name($0).contains(word) }
-            if !word.isEmpty, let model = fitting.first(where: { Self.name($0) == word }) ?? fitting.only {
-                return chat.setModel(model)
+            let names = chat.models.map(Self.name)
+            let fitting = names.filter { word.isEmpty || $0.contains(word) }
+            if !word.isEmpty, let name = names.first(where: { $0 == word }) ?? fitting.only,
+                let index = names.firstIndex(of: name)
+            {
+                return chat.setModel(chat.models[index])
             }
-            for (index, model) in chat.models.enumerated() { chat.transcript.note("\(index + 1). \(Self.name(model))") }
-            chat.transcript.note(chat.models.isEmpty ? "no models" : "/model NUMBER or NAME takes one")
             chat.changed()
+            guard !fitting.isEmpty else {
+                return chat.transcript.warn(names.isEmpty ? "no models" : "no model is called '\(word)'")
+            }
+            chat.pick(Picker(title: "model", items: fitting.map { .init(label: $0, value: $0) })) { chat, item in
+                if let index = chat.models.firstIndex(where: { Self.name($0) == item.value }) {
+                    chat.setModel(chat.models[index])
+                }
+            }
         }
     }
 
@@ -118,6 +132,7 @@ extension Chat {
         tell(
             ["type": "set_model", "provider": model["provider"] ?? "", "modelId": model["id"] ?? ""],
             "model: \(Self.name(model))")
+        footer.model = Self.name(model)
     }
 
     private static func name(_ model: JSON) -> String {
@@ -140,7 +155,7 @@ extension Chat {
     }
 
     /// Whether nobody's answer would be cut off, in this chat or in another; says what to do otherwise.
-    private func isFree(for command: String) -> Bool {
+    func isFree(for command: String) -> Bool {
         guard isBusy else { return true }
         transcript.warn("an answer is running: wait for its end, or /abort it, then \(command)")
         return false
@@ -154,26 +169,16 @@ extension Chat {
         tell(command, "summarised")
     }
 
-    private func sessions(_ path: String) {
-        guard path.isEmpty else {
-            return change("/sessions", ["type": "switch_session", "sessionPath": .string(path)], "session: \(path)")
-        }
-        send(["type": "get_state"]) { chat, response in
-            let state = PiState(response["data"] ?? .null)
-            chat.transcript.note("session: \(state.sessionFile ?? "kept nowhere") (/sessions FILE changes to another)")
-            chat.changed()
-        }
-    }
-
     /// Goes to another conversation, where no answer is running; a line that is on its way to this one comes back.
-    private func change(_ name: String, _ command: JSONObject, _ done: String) {
+    func change(_ name: String, _ command: JSONObject, _ done: String) {
         guard isFree(for: name) else { return }
         guard !queue.isEmpty || !waiting.isEmpty else { return tell(command, done) }
         let mine = queue
         // pi empties its queue with the session in any case, so one that has no such command loses nothing more.
         send(["type": "clear_queue"]) { chat, response in
             let taken = Self.texts(response)
-            chat.bringBack(mine.filter { !taken.contains($0) } + taken)
+            let labels = taken.map(Self.waiting)
+            chat.bringBack(mine.filter { !labels.contains($0) } + taken)
             chat.transcript.note("what was queued is back in the line")
             chat.tell(command, done)
         }
@@ -195,8 +200,8 @@ extension Chat {
             guard let data = response["data"] else { return }
             let stats = PiStats(data)
             let parts: [String?] = [
-                stats.cost.map { "$" + Self.money($0) }, stats.tokens.map { "\($0) tokens" },
-                stats.contextPercent.map { "\(Int(clamping: $0))% of context" },
+                stats.cost.flatMap(Footer.money), stats.tokens.map { "\($0) tokens" },
+                stats.contextPercent.flatMap(Footer.percent).map { "\($0) of context" },
                 data["totalMessages"]?.int.map { "\($0) messages" }, data["toolCalls"]?.int.map { "\($0) tool calls" },
             ]
             chat.transcript.note(parts.compactMap { $0 }.joined(separator: " · "))
@@ -205,9 +210,12 @@ extension Chat {
     }
 
     func confirmStop(_ text: String, _ saved: String) {
-        if ["y", "yes"].contains(text.lowercased()) {
+        if ["y", "yes"].contains(text.lowercased()), trouble != nil {
+            transcript.warn("the agent was not asked to end: there is no connection to it")
+        } else if ["y", "yes"].contains(text.lowercased()) {
             outlet.yield(.frame(["type": "stop", "force": false]))
             transcript.note("asked the agent to end")
+            hasAskedToStop = true
         }
         leaveQuestion(saved)
     }
@@ -216,9 +224,11 @@ extension Chat {
 
     private func attach(_ path: String) {
         do {
-            attachments.append(try AttachedFile.read(path))
+            // Tab has put a blank after the name.
+            let name = path.hasSuffix(" ") ? String(path.dropLast()) : path
+            attachments.append(try AttachedFile(AttachedFile.expand(name, home: surroundings.home)))
         } catch {
-            transcript.warn("cannot attach \(path): \(error.reason)")
+            transcript.warn("cannot attach \(path.isEmpty ? "a file" : path): \(error.reason)")
         }
     }
 
@@ -230,9 +240,9 @@ extension Chat {
         defer { for (number, handler) in handlers { signal(number, handler) } }
         do {
             let text = try ExternalEditor.edit(
-                saved, with: surroundings.editorCommand ?? "vi", in: surroundings.temporaryFolder)
+                pastes.expanded(saved), with: surroundings.editorCommand ?? "vi", in: surroundings.temporaryFolder)
             editor.start()
-            editor.text = text
+            editor.text = shown(text)
         } catch {
             editor.start()
             editor.text = saved

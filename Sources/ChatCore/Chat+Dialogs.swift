@@ -72,6 +72,11 @@ extension Chat {
     }
 
     func mark(by step: Int) {
+        if case .pick(var picker, let saved, let pick) = mode {
+            picker.mark(by: step, editor.text)
+            mode = .pick(picker, saved: saved, pick)
+            return changed()
+        }
         guard case .dialog(let dialog, let marked, let saved) = mode, case .select(let options) = dialog.question,
             !options.isEmpty
         else { return }

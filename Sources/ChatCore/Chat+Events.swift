@@ -17,12 +17,16 @@ extension Chat {
         case .dialogResolved(let id): resolved(id)
         case .response(let id, let response):
             // A failed prompt is answered twice by old versions: the reply stays for the second one.
-            let reply = response["success"]?.bool == true ? replies[id] : replies.removeValue(forKey: id)
+            let isAccepted = response["command"]?.string == "prompt" && response["success"]?.bool == true
+            let reply = isAccepted ? replies[id] : replies.removeValue(forKey: id)
+            // One that waits in the bridge is answered again at its turn, after the run that is over now.
+            let isQueued = response["data"]?["disposition"]?.string == "queued"
+            if isAccepted, !isQueued { acceptedPrompts.append(id) }
             reply?(self, response)
-            if response["command"]?.string != "prompt" { replies[id] = nil }
         case .agentExit(let exit):
-            transcript.warn(AgentExit(exit).summary)
-            setRunning(false)
+            let exit = AgentExit(exit)
+            transcript.warn(exit.summary)
+            if exit.isRestarting { setRunning(false) } else { agentEnded() }
         case .guarded(let guarded):
             transcript.warn("a guard stopped the agent: \(guarded["detail"]?.string ?? guarded.text) (/resume)")
         case .refused(_, let message): transcript.warn(message)
@@ -34,12 +38,17 @@ extension Chat {
 
     private func take(_ record: JSON, _ now: ContinuousClock.Instant) {
         let kind = PiRecord.Kind(rawValue: record["type"]?.string ?? "") ?? .other
+        if kind == .messageEnd, let message = record["message"], let model = message["model"]?.string {
+            footer.model = message["provider"]?.string.map { "\($0)/\(model)" } ?? model
+        }
+        if kind == .bashUpdate, let bash { transcript.feedBash(bash.id, record) }
         transcript.apply(record, now: now)
         if kind == .queueUpdate {
-            queue = [record["steering"], record["followUp"]].flatMap { $0?.array ?? [] }.compactMap(\.string)
+            queue = [record["steering"], record["followUp"]].flatMap { $0?.array ?? [] }
+                .compactMap { $0.string.map(Self.waiting) }
         }
         if kind == .messageStart, record["message"]?["role"]?.string == "user",
-            let index = queue.firstIndex(of: MessageText.plain(record["message"] ?? .null))
+            let index = queue.firstIndex(of: Self.waiting(MessageText.plain(record["message"] ?? .null)))
         {
             queue.remove(at: index)
         }
@@ -49,20 +58,34 @@ extension Chat {
                 chat.settle(chat.watch.confirm(PiState(response["data"] ?? .null)))
             }
         // An extension may have changed the words of a prompt, so that its message was not known again.
-        case .over: queue = []
+        case .over: forgetPrompts()
         case .running, nil: break
         }
         settle(!isBusy)
     }
 
+    /// A prompt as it is shown while it waits: without attached files, and not longer than anybody reads.
+    static func waiting(_ text: String) -> String {
+        let typed = text.firstRange(of: AttachedFile.opening).map { text[..<$0.lowerBound] } ?? text[...]
+        return String(typed.unicodeScalars.prefix(500))
+    }
+
+    /// What waited is over, and no second answer to a prompt will come.
+    private func forgetPrompts() {
+        queue = []
+        for id in acceptedPrompts { replies[id] = nil }
+        acceptedPrompts = []
+    }
+
     private func settle(_ isIdle: Bool) {
         changed()
+        if isIdle, busySince != nil { learnStats() }
         if isIdle { busySince = nil } else { busySince = busySince ?? .now }
     }
 
-    private func setRunning(_ isRunning: Bool) {
+    func setRunning(_ isRunning: Bool) {
         watch = RunWatch(isRunning: isRunning)
-        if !isRunning { queue = [] }
+        if !isRunning { forgetPrompts() }
         settle(!isRunning)
     }
 
@@ -71,23 +94,47 @@ extension Chat {
     private func welcomed(_ welcome: Welcome, _ now: ContinuousClock.Instant) {
         trouble = nil
         learnCommands(welcome.commands ?? [])
-        if hasJoined {
+        if hasJoined, !transcript.isReplaced {
             transcript.rejoin(welcome, now: now)
+        } else if hasJoined {
+            transcript.replace(welcome, now: now)
+            showHistory(welcome)
         } else {
             hasJoined = true
             transcript.join(welcome, now: now)
             show(header(welcome))
             showHistory(welcome)
-            // A registry knows what an agent has cost; without one the agent is asked.
-            if surroundings.node == nil, !welcome.messages.isEmpty { stats() }
         }
         setRunning(welcome.isBusy)
         setWaiting(welcome.queue)
         setDialogs(welcome.pending)
+        agentIsBack()
+        let state = PiState(welcome.state)
+        footer.model = state.model ?? footer.model
+        sessionFile = state.sessionFile ?? sessionFile ?? surroundings.node?.sessionFile
+        learnStats()
+        send(["type": "get_viewers"]) { chat, response in
+            if let count = response["data"]?["count"]?.int { chat.took(viewerCount: count) }
+        }
+    }
+
+    /// Asks what the session has cost so far.
+    private func learnStats() {
+        send(["type": "get_session_stats"]) { chat, response in
+            guard let data = response["data"] else { return }
+            let stats = PiStats(data)
+            (chat.footer.cost, chat.footer.contextPercent) = (stats.cost, stats.contextPercent)
+            chat.changed()
+        }
+    }
+
+    private func took(viewerCount: Int) {
+        footer.others = max(0, viewerCount - 1)
+        changed()
     }
 
     private func setWaiting(_ list: [JSON]) {
-        waiting = list.compactMap { $0["message"]?.string }
+        waiting = list.compactMap { $0["message"]?.string.map(Self.waiting) }
     }
 
     /// Takes pi's commands; a bridge that has just begun does not know them itself.
@@ -114,10 +161,10 @@ extension Chat {
         let node = surroundings.node
         let state = PiState(welcome.state)
         let others = (node?.clients ?? 0)
-        let cost = node?.cost.map { "$" + Self.money($0) }
+        let cost = node?.cost.flatMap(Footer.money)
         let parts: [String?] = [
             node.map { "\(surroundings.shorten($0.cwd)) on \($0.machine)" }, state.model ?? node?.model, cost,
-            node?.contextPercent.map { "\(Int(clamping: $0))% of context" },
+            node?.contextPercent.flatMap(Footer.percent).map { "\($0) of context" },
             others > 0 ? "\(others) other\(others == 1 ? "" : "s") watching" : nil,
         ]
         let name = node?.name ?? state.sessionName ?? surroundings.name
@@ -127,13 +174,9 @@ extension Chat {
                 text: style.bold(Markdown.printable(name))
                     + (rest.isEmpty ? "" : style.dim(" · " + Markdown.printable(rest))), wrapping: .words(hang: 2)),
             ScreenLine(
-                text: style.dim("/help for commands, Ctrl-D leaves, the agent goes on"), wrapping: .words(hang: 2)),
+                text: style.dim("/help lists commands and keys; Ctrl-D leaves, the agent keeps running"),
+                wrapping: .words(hang: 2)),
         ]
-    }
-
-    static func money(_ amount: Double) -> String {
-        let cents = Int(clamping: (amount * 100).rounded())
-        return "\(cents / 100)." + (cents % 100 < 10 ? "0" : "") + "\(cents % 100)"
     }
 
     private func showHistory(_ welcome: Welcome) {
@@ -180,7 +223,8 @@ extension Chat {
         case "agent_restarted": transcript.note("pi is back")
         case "session_changed": transcript.replaced()
         case "queue": setWaiting(frame["waiting"]?.array ?? [])
-        case "guard_resumed": transcript.note("the agent goes on")
+        case "viewers": took(viewerCount: frame["count"]?.int ?? 1)
+        case "guard_resumed": transcript.note("the guard was lifted")
         case "files_list": took(files: frame["files"]?.array ?? [])
         default: break
         }

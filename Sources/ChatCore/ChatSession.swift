@@ -1,6 +1,6 @@
 import CPlatform
 import HypiWire
-import NIOCore
+import NIOPosix
 import Synchronization
 
 #if canImport(Glibc)
@@ -17,6 +17,10 @@ public struct ChatSession: Sendable {
         case left
         /// A signal came; the terminal is restored and the signal is to be raised again.
         case signal(CInt)
+        /// The agent has ended; what brings it back, where that is known.
+        case gone(comeBack: Revival?)
+        /// The agent has ended and is to be brought back with this session.
+        case revive(sessionFile: String?)
     }
 
     /// The terminal cannot be used; why.
@@ -40,15 +44,20 @@ public struct ChatSession: Sendable {
     ///   - editorCommand: The person's editor.
     ///   - temporaryFolder: Where the text lies while it is edited.
     ///   - isColoured: Whether colours and attributes may be used.
+    ///   - hasLinks: Whether the terminal takes links.
+    ///   - enterKey: What Enter does while the agent works.
+    ///   - home: This person's home folder.
     ///   - shorten: How a folder is written for this person, `~/src` for example.
     public init(
         _ agent: AgentEndpoint, returnCommand: String, historyFolder: String?, editorCommand: String?,
-        temporaryFolder: String, isColoured: Bool, shorten: @escaping @Sendable (String) -> String
+        temporaryFolder: String, isColoured: Bool, hasLinks: Bool, enterKey: EnterKey, home: String?,
+        shorten: @escaping @Sendable (String) -> String
     ) {
         self.agent = agent
         surroundings = Chat.Surroundings(
             name: agent.name, node: agent.node, returnCommand: returnCommand, historyFolder: historyFolder,
-            editorCommand: editorCommand, temporaryFolder: temporaryFolder, shorten: shorten, isColoured: isColoured)
+            editorCommand: editorCommand, temporaryFolder: temporaryFolder, shorten: shorten, isColoured: isColoured,
+            hasLinks: hasLinks, enterKey: enterKey, home: home, canRevive: agent.node != nil)
     }
 
     /// Talks until the person leaves.
@@ -82,6 +91,8 @@ public struct ChatSession: Sendable {
         switch ending {
         case .left: return .left
         case .signal(let number): return .signal(number)
+        case .gone(let comeBack): return .gone(comeBack: comeBack)
+        case .revive(let sessionFile): return .revive(sessionFile: sessionFile)
         case .failed(let error): throw error
         }
     }
@@ -99,16 +110,30 @@ public struct ChatSession: Sendable {
         }
     }
 
+    /// Does what may wait for a disk.
+    private static func offLoop<Value: Sendable>(
+        _ work: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        try await NIOThreadPool.singleton.runIfActive(work)
+    }
+
     /// Sends what the chat gives out, in its order.
     private static func deliver(_ chat: Chat, _ connection: AgentConnection) async {
         for await outgoing in chat.outgoing {
             switch outgoing {
-            case .command(let command, let id):
+            case .command(let command, let id, let files):
                 do {
-                    try await connection.send(command, id: id)
+                    // A file may lie on a slow disk; keys and events go on meanwhile.
+                    let whole = files.isEmpty ? command : try await offLoop { try AttachedFile.add(files, to: command) }
+                    try await connection.send(whole, id: id)
+                } catch let fault as ExternalEditor.Fault {
+                    await chat.refused(id, fault.reason)
                 } catch {
-                    await chat.refused(id)
+                    await chat.refused(id, "too much waits for the agent; try again later")
                 }
+            case .listFolder(let folder):
+                guard let names = try? await offLoop({ FolderListing.names(in: folder) }) else { break }
+                await chat.took(names: names)
             case .frame(let frame): await connection.send(frame: frame)
             case .answer(let dialog, let answer): await connection.answer(dialog, answer)
             }

@@ -22,8 +22,10 @@ struct GrowingText {
         markdown = Markdown(style)
     }
 
-    /// Whether a line is under way.
-    var isGrowing: Bool { gap != nil || !source.isEmpty || !settled.isEmpty }
+    /// Whether a line, or a table, is under way.
+    var isGrowing: Bool { isInLine || !markdown.table.isEmpty }
+
+    private var isInLine: Bool { gap != nil || !source.isEmpty || !settled.isEmpty }
 
     /// Takes more text.
     ///
@@ -34,7 +36,7 @@ struct GrowingText {
         var rest = text.unicodeScalars[...]
         while let end = rest.firstIndex(of: "\n") {
             source.unicodeScalars.append(contentsOf: rest[..<end])
-            lines.append(endLine())
+            lines += endLine()
             rest = rest[rest.index(after: end)...]
         }
         source.unicodeScalars.append(contentsOf: rest)
@@ -42,11 +44,26 @@ struct GrowingText {
     }
 
     /// Ends the line under way, also an empty one.
-    mutating func endLine() -> ScreenLine {
+    ///
+    /// - Returns: The lines that are complete now.
+    mutating func endLine() -> [ScreenLine] {
         let kind = self.kind ?? markdown.kind(of: source)
-        let text = settled + (isDim ? dimmed(source) : markdown.end(source, kind))
+        let isStart = self.kind == nil
         defer { (source, settled, self.kind, gap) = ("", "", nil, nil) }
-        return ScreenLine(text: text, wrapping: wrapping(kind), gap: gap)
+        if isDim { return [ScreenLine(text: settled + dimmed(source), wrapping: wrapping(kind), gap: gap)] }
+        var lines = markdown.end(source, kind, isStart: isStart)
+        if var last = lines.popLast() {
+            last.text = settled + last.text
+            last.gap = gap
+            lines.append(last)
+        }
+        return lines
+    }
+
+    /// Ends the text: what is under way is complete.
+    mutating func endText() -> [ScreenLine] {
+        let line = isInLine ? endLine() : []
+        return line + markdown.endTable()
     }
 
     /// Rows of the line under way that nothing can change any more.
@@ -57,7 +74,11 @@ struct GrowingText {
         guard source.utf8.count + settled.utf8.count > width else { return [] }
         let kind = self.kind ?? markdown.kind(of: source)
         guard case .words(let hang) = wrapping(kind) else { return [] }
-        settled += isDim ? takeDimmed() : markdown.takeSettled(&source, kind, patience: max(Self.patience, 3 * width))
+        settled +=
+            isDim
+            ? takeDimmed()
+            : markdown.takeSettled(
+                &source, kind, isStart: self.kind == nil, patience: max(Self.patience, 3 * width))
         let rows = WordWrap.rows(settled, width: width, hang: min(hang, width / 3), isContinued: gap != nil)
         guard let last = rows.last, rows.count > 1 else { return keep(kind) }
         let parts = rows.dropLast().map { row in
@@ -74,14 +95,14 @@ struct GrowingText {
         return []
     }
 
-    /// The line under way, as it looks now; `nil` if there is none.
-    var live: ScreenLine? {
-        guard isGrowing else { return nil }
+    /// What is under way, as it looks now: the table before the line, and the line.
+    var live: [ScreenLine] {
+        guard isInLine else { return markdown.tableLines }
         let kind = self.kind ?? markdown.kind(of: source)
         // Nobody sees more of a line without end than a screen holds.
         let end = source.utf8.count > Self.liveLimit ? String(source.unicodeScalars.suffix(Self.liveLimit)) : source
-        return ScreenLine(
-            text: settled + (isDim ? dimmed(end) : markdown.dress(end, kind)), wrapping: wrapping(kind), gap: gap)
+        let text = settled + (isDim ? dimmed(end) : markdown.dress(end, kind, isStart: self.kind == nil))
+        return markdown.tableLines + [ScreenLine(text: text, wrapping: wrapping(kind), gap: gap)]
     }
 
     private mutating func takeDimmed() -> String {

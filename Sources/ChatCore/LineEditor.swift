@@ -7,6 +7,10 @@ import CReadline
     import Darwin
 #endif
 
+private func systemRead(_ descriptor: CInt, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    read(descriptor, bytes, count)
+}
+
 /// GNU readline as one object: the line that is being typed, and the only way to the terminal's output.
 ///
 /// Readline's own state is global, so there is one editor a process, and all its calls come from the terminal loop's
@@ -14,18 +18,30 @@ import CReadline
 final class LineEditor {
     /// What a person did.
     enum Input {
-        /// Enter: the line, which is gone from the editor.
-        case submitted(String)
+        /// Enter, or Alt-Enter: the line, which is gone from the editor once it is taken.
+        case submitted(String, withAlt: Bool)
+        /// Alt-Up.
+        case takeBack
         /// Ctrl-D on an empty line, or the terminal hung up.
         case ended
         /// Ctrl-L.
         case repaint
         /// Ctrl-X Ctrl-E.
         case edit
-        /// An arrow, while ``takesArrows`` is set and the line is empty: up is -1, down 1.
+        /// An arrow, while ``arrows`` choose: up is -1, down 1.
         case arrow(Int)
         /// Several completions fit: they are to be shown.
         case matches([String])
+    }
+
+    /// What the arrows are for.
+    enum Arrows {
+        /// They move in the text, and beyond its first and last row through the history.
+        case edit
+        /// They choose while the line is empty.
+        case chooseIfEmpty
+        /// They choose.
+        case choose
     }
 
     /// The terminal could not be opened for writing; the system's error number.
@@ -41,12 +57,15 @@ final class LineEditor {
 
     private let out: UnsafeMutablePointer<FILE>
     private var inputs: [Input] = []
-    private var isAccepting = false
+    /// Bytes of the key that readline is given.
+    private var pending: ArraySlice<UInt8> = []
+    /// Bytes that were typed before the terminal was ours, in which Enter has become a line feed.
+    private var typedAhead = 0
+    private var columns = 80
     private var prompt = ""
     private var isInstalled = false
-    private var arrowFunctions: [Int: UnsafeMutablePointer<rl_command_func_t>?] = [:]
-    /// Whether the arrows choose instead of walking through the history.
-    var takesArrows = false
+    /// What the arrows do.
+    var arrows = Arrows.edit
     /// Finds completions of the word before the cursor; the whole line up to there comes with it.
     var complete: (_ word: String, _ line: String) -> [String] = { _, _ in [] }
 
@@ -69,11 +88,16 @@ final class LineEditor {
     }
 
     private func bind() {
-        for key in ["\\C-m", "\\C-j"] {
-            hypi_rl_bind(key) { _, _ in
-                LineEditor.current?.isAccepting = true
-                return 0
-            }
+        hypi_rl_read_from({ _ in LineEditor.current?.nextByte() ?? EOF }) {
+            LineEditor.current?.pending.isEmpty == false ? 1 : 0
+        }
+        hypi_rl_bind("\\C-m") { _, _ in
+            LineEditor.current?.accept(withAlt: false)
+            return 0
+        }
+        hypi_rl_bind("\\C-j") { _, _ in
+            hypi_rl_insert("\n")
+            return 0
         }
         hypi_rl_bind("\\C-l") { _, _ in
             LineEditor.current?.inputs.append(.repaint)
@@ -82,6 +106,24 @@ final class LineEditor {
         guard hypi_rl_is_gnu() != 0 else { return }
         hypi_rl_bind("\\C-x\\C-e") { _, _ in
             LineEditor.current?.inputs.append(.edit)
+            return 0
+        }
+        // Alt-Enter; the second as a terminal with the kitty or the xterm protocol sends it.
+        for sequence in ["\\e\\C-m", "\\e\\C-j", "\\e[13;3u", "\\e[27;3;13~"] {
+            hypi_rl_bind(sequence) { _, _ in
+                LineEditor.current?.accept(withAlt: true)
+                return 0
+            }
+        }
+        // Shift-Enter, where a terminal tells it apart.
+        for sequence in ["\\e[13;2u", "\\e[27;2;13~"] {
+            hypi_rl_bind(sequence) { _, _ in
+                hypi_rl_insert("\n")
+                return 0
+            }
+        }
+        hypi_rl_bind("\\e[1;3A") { _, _ in
+            LineEditor.current?.inputs.append(.takeBack)
             return 0
         }
         for sequence in ["\\e[A", "\\eOA"] {
@@ -95,9 +137,19 @@ final class LineEditor {
             { matches, count, _ in LineEditor.current?.show(matches, count) })
     }
 
+    private func accept(withAlt: Bool) {
+        inputs.append(.submitted(text, withAlt: withAlt))
+    }
+
     private func arrow(_ direction: Int, _ count: CInt, _ key: CInt) -> CInt {
-        if takesArrows, text.isEmpty {
+        if arrows == .choose || arrows == .chooseIfEmpty && text.isEmpty {
             inputs.append(.arrow(direction))
+            return 0
+        }
+        let place = CursorMotion.vertical(
+            direction, in: text, from: Int(hypi_rl_point()), promptCells: promptCells, width: columns)
+        if let place {
+            hypi_rl_set_point(CInt(place))
             return 0
         }
         return direction < 0 ? rl_get_previous_history(count, key) : rl_get_next_history(count, key)
@@ -108,6 +160,11 @@ final class LineEditor {
     /// Takes the keyboard.
     func start() {
         guard !isInstalled else { return }
+        install()
+        noteTypedAhead()
+    }
+
+    private func install() {
         isInstalled = true
         hypi_rl_install(prompt) { line in
             // Our own binding takes Enter; what comes here is the end of input, or an exotic way to accept a line.
@@ -115,7 +172,7 @@ final class LineEditor {
                 LineEditor.current?.inputs.append(.ended)
                 return
             }
-            LineEditor.current?.inputs.append(.submitted(String(cString: line)))
+            LineEditor.current?.inputs.append(.submitted(String(cString: line), withAlt: false))
             free(line)
         }
     }
@@ -131,17 +188,51 @@ final class LineEditor {
 
     // MARK: Keyboard
 
-    /// Reads one key, or one paste.
-    func read() -> [Input] {
+    /// Notes what was typed before the terminal was ours.
+    private func noteTypedAhead() {
+        typedAhead = Int(hypi_waiting_bytes(STDIN_FILENO))
+    }
+
+    /// Bytes of the keyboard as they were meant: what was typed ahead has line feeds for Enter.
+    func translate(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        let early = min(typedAhead, bytes.count)
+        typedAhead -= early
+        return bytes.prefix(early).map { $0 == 0x0A ? 0x0D : $0 } + bytes.dropFirst(early)
+    }
+
+    /// Gives readline one whole key.
+    func take(key bytes: [UInt8]) -> [Input] {
         guard isInstalled else { return [] }
-        rl_callback_read_char()
-        if isAccepting {
-            isAccepting = false
-            inputs.append(.submitted(text))
-        }
+        pending = bytes[...]
+        while !pending.isEmpty, isInstalled { rl_callback_read_char() }
         defer { inputs = [] }
         return inputs
     }
+
+    /// Readline's next byte.
+    ///
+    /// It asks for no more than the key has; if it should, it waits for the keyboard.
+    private func nextByte() -> CInt {
+        if let byte = pending.popFirst() { return CInt(byte) }
+        var byte: UInt8 = 0
+        while true {
+            let count = systemRead(STDIN_FILENO, &byte, 1)
+            if count == 1 { return CInt(byte) }
+            guard count < 0, errno == EINTR else { return EOF }
+        }
+    }
+
+    /// Whether Esc has a meaning of its own in the line, which it then has had.
+    func takesEscape() -> Bool {
+        if hypi_rl_is_searching() != 0 {
+            inputs += take(key: [0x1B])
+            return true
+        }
+        return hypi_rl_leave_vi_insertion() != 0
+    }
+
+    /// Inserts at the cursor.
+    func insert(_ text: String) { hypi_rl_insert(text) }
 
     /// Completes once more, as if Tab had been pressed: what was asked for has come.
     func completeAgain() -> [Input] {
@@ -156,11 +247,10 @@ final class LineEditor {
         hypi_rl_hide()
         rl_on_new_line()
         hypi_rl_set_line("")
-        rl_callback_handler_remove()
-        isInstalled = false
+        hypi_rl_remove_keeping_terminal()
         if let entry { add_history(entry) }
         using_history()
-        start()
+        install()
     }
 
     /// Puts older lines into the history.
@@ -215,7 +305,10 @@ final class LineEditor {
     func beginAnew() { rl_on_new_line() }
 
     /// Tells readline the terminal's size.
-    func setSize(rows: Int, columns: Int) { hypi_rl_set_size(CInt(rows), CInt(columns)) }
+    func setSize(rows: Int, columns: Int) {
+        self.columns = columns
+        hypi_rl_set_size(CInt(clamping: rows), CInt(clamping: columns))
+    }
 
     /// Adds to the frame.
     func write(_ text: String) { fputs(text, out) }

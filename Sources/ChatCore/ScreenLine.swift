@@ -6,6 +6,10 @@ struct ScreenLine: Sendable, Equatable {
         case words(hang: Int)
         /// Left to the terminal, which joins the rows again when they are copied: code, output, tables.
         case none
+        /// Cut where the row ends.
+        case cut
+        /// Laid out anew for each width.
+        case table(MarkdownTable)
     }
 
     /// What it says, with escape sequences of ours and no other control characters.
@@ -17,7 +21,13 @@ struct ScreenLine: Sendable, Equatable {
 
     /// What is written to a terminal of this width, row by row; a row that is left to the terminal may be wider.
     func rows(width: Int) -> [String] {
-        guard case .words(let hang) = wrapping else { return [text] }
+        let hang: Int
+        switch wrapping {
+        case .none: return [text]
+        case .cut: return Array(TextWidth.rows(text, width: width).prefix(1))
+        case .table(let table): return table.rows(width: width)
+        case .words(let cells): hang = cells
+        }
         let indent = String(repeating: " ", count: min(hang, width / 3))
         let isContinued = gap != nil
         return WordWrap.rows(text, width: width, hang: indent.count, isContinued: isContinued).enumerated().map {
@@ -55,11 +65,7 @@ enum WordWrap {
                 breaker.take(scalar)
                 continue
             }
-            var sequence = String.UnicodeScalarView([scalar])
-            while let next = iterator.next() {
-                sequence.append(next)
-                if next.properties.isAlphabetic { break }
-            }
+            let sequence = String.UnicodeScalarView([scalar] + Array(EscapeSequence.rest(&iterator)))
             breaker.take(escape: String(sequence))
         }
         return breaker.finish()
@@ -75,9 +81,9 @@ enum WordWrap {
         private var blanks = ""
         private var word = String.UnicodeScalarView()
         private var wordCells = 0
-        private var attributes = Attributes()
+        private var attributes = TextAttributes()
         /// Attributes where the word begins.
-        private var before = Attributes()
+        private var before = TextAttributes()
         private var width: Int
         private let later: Int
 
@@ -140,24 +146,5 @@ enum WordWrap {
             endWord()
             return rows + [Row(text: String(row) + attributes.closing, gap: blanks)]
         }
-    }
-
-    /// The attributes that ``Style`` sets, as a terminal keeps them.
-    private struct Attributes {
-        private var intensity: String?
-        private var colour: String?
-
-        mutating func apply(_ escape: String) {
-            switch escape {
-            case "\u{1B}[1m", "\u{1B}[2m": intensity = escape
-            case "\u{1B}[22m": intensity = nil
-            case "\u{1B}[39m": colour = nil
-            case "\u{1B}[m": (intensity, colour) = (nil, nil)
-            default: colour = escape
-            }
-        }
-
-        var opening: String { (intensity ?? "") + (colour ?? "") }
-        var closing: String { opening.isEmpty ? "" : "\u{1B}[m" }
     }
 }

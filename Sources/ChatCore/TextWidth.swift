@@ -12,6 +12,17 @@ enum TextWidth {
         text.unicodeScalars.reduce(0) { $0 + cells($1) }
     }
 
+    /// Cells of a dressed text.
+    static func shownCells(_ text: String) -> Int {
+        guard text.utf8.contains(0x1B) else { return cells(text) }
+        var count = 0
+        var iterator = text.unicodeScalars.makeIterator()
+        while let scalar = iterator.next() {
+            if scalar == "\u{1B}" { _ = EscapeSequence.rest(&iterator) } else { count += cells(scalar) }
+        }
+        return count
+    }
+
     /// Rows that a terminal needs for a row that it wraps itself.
     static func height(_ row: String, width: Int) -> Int {
         // A byte never takes more than one cell, so most rows are not looked at.
@@ -20,17 +31,16 @@ enum TextWidth {
 
     /// The text cut into pieces that each fit a row, as a terminal wraps it: a wide character never spans two rows.
     ///
-    /// Escape sequences (`ESC [ ... letter`) take no cells.
+    /// Escape sequences take no cells.
     static func rows(_ text: String, width: Int) -> [String] {
         var rows: [String] = []
         var row = String.UnicodeScalarView()
         var column = 0
-        var isEscape = false
-        for scalar in text.unicodeScalars {
-            if scalar == "\u{1B}" { isEscape = true }
-            if isEscape {
+        var iterator = text.unicodeScalars.makeIterator()
+        while let scalar = iterator.next() {
+            if scalar == "\u{1B}" {
                 row.append(scalar)
-                if scalar.properties.isAlphabetic { isEscape = false }
+                row.append(contentsOf: EscapeSequence.rest(&iterator))
                 continue
             }
             let cells = cells(scalar)

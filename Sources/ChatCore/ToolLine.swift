@@ -7,11 +7,22 @@ struct ToolLine: Sendable {
     private let name: String
     /// When it began; `nil` for calls of the past.
     let started: ContinuousClock.Instant?
+    /// What an edit changes, as lines of a diff.
+    private let change: String?
+    /// Whether the person runs it, and not the model.
+    let isOwn: Bool
+    /// The end of what it has printed so far.
+    private var printed = ""
 
-    init(name: String, arguments: JSON, started: ContinuousClock.Instant? = nil) {
+    /// Characters of the output of a running command that are kept: more than its few rows take.
+    private static let printedLimit = 1000
+
+    init(name: String, arguments: JSON, started: ContinuousClock.Instant? = nil, isOwn: Bool = false) {
+        self.isOwn = isOwn
         self.name = name
         self.started = started
         summary = Self.summary(name, arguments)
+        change = DiffText.of(name, arguments)
     }
 
     private static func summary(_ name: String, _ arguments: JSON) -> String {
@@ -30,6 +41,16 @@ struct ToolLine: Sendable {
         }
     }
 
+    /// Takes the next piece of its output.
+    mutating func feed(_ piece: String) {
+        printed = String((printed + piece).unicodeScalars.suffix(Self.printedLimit))
+    }
+
+    /// The newest lines of its output.
+    var newestLines: [String] {
+        printed.split(separator: "\n").suffix(3).map { Markdown.printable(String($0)) }
+    }
+
     /// The line of a call that is over.
     func finished(isError: Bool, now: ContinuousClock.Instant, _ style: Style) -> String {
         let mark = isError ? style.red("✗") : style.green("✓")
@@ -37,35 +58,39 @@ struct ToolLine: Sendable {
         return "\(mark) \(Markdown.printable(summary))\(duration)"
     }
 
-    /// The first `limit` lines of the output, all where it is `nil`, or the coloured diff of an edit.
-    static func output(_ result: JSON, limit: Int?, _ style: Style) -> [String] {
-        if let diff = result["details"]?["diff"]?.string, !diff.isEmpty {
-            return fold(lines(diff), limit.map { max($0, 20) }, style) { colour($0, style) }
+    /// What a call has printed or changed.
+    enum Output: Sendable {
+        case text(String)
+        case diff(String)
+
+        /// Its lines, indented: as many as fill `limit` rows, all where it is `nil`.
+        func lines(limit: Int?, width: Int, _ style: Style) -> [String] {
+            let (shown, hidden, isCut): ([String], Int, Bool)
+            switch self {
+            case .text(let text):
+                (shown, hidden, isCut) = ToolOutput.lines(text, limit: limit, width: width, style, style.dim)
+            case .diff(let diff):
+                let limit = limit.map { max($0, 20) }
+                (shown, hidden, isCut) = ToolOutput.lines(diff, limit: limit, width: width, style) {
+                    DiffText.dress($0, style)
+                }
+            }
+            var rows = shown.map { "  " + $0 }
+            if hidden > 0 {
+                rows.append(style.dim("  … \(hidden) more line\(hidden == 1 ? "" : "s") (/expand)"))
+            } else if isCut {
+                rows.append(style.dim("  … cut (/expand)"))
+            }
+            return rows
         }
-        return fold(lines(MessageText.plain(result)), limit, style, style.dim)
     }
 
-    private static func lines(_ text: String) -> [Substring] {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        while lines.last?.allSatisfy(\.isWhitespace) == true { lines.removeLast() }
-        return lines
-    }
-
-    private static func fold(
-        _ lines: [Substring], _ limit: Int?, _ style: Style, _ dress: (String) -> String
-    ) -> [String] {
-        let isFolded = limit.map { lines.count > $0 + 1 } ?? false
-        let shown = isFolded ? lines.prefix(limit ?? 0) : lines[...]
-        let rows = shown.map { "  " + dress(Markdown.printable(String($0))) }
-        return isFolded ? rows + [style.dim("  … \(lines.count - shown.count) more lines (/expand)")] : rows
-    }
-
-    private static func colour(_ line: String, _ style: Style) -> String {
-        switch line.first {
-        case "+": style.green(line)
-        case "-": style.red(line)
-        default: style.dim(line)
-        }
+    /// What the call has printed, or the diff of an edit.
+    func output(_ result: JSON) -> Output {
+        if let diff = result["details"]?["diff"]?.string, !diff.isEmpty { return .diff(diff) }
+        // A failure is said in the result, and nothing was changed then.
+        if let change, result["isError"]?.bool != true { return .diff(change) }
+        return .text(MessageText.plain(result))
     }
 
     /// A duration as people read it.

@@ -16,8 +16,8 @@ struct Transcript {
     /// Messages of the conversation that were shown whole.
     private(set) var shownCount = 0
     /// The next welcome is of another conversation than the one on the screen.
-    private var isReplaced = false
-    private var newestOutput: JSON?
+    private(set) var isReplaced = false
+    private var newestOutput: ToolLine.Output?
     var showsThinking = false
 
     init(_ style: Style) {
@@ -31,8 +31,11 @@ struct Transcript {
         return lines + growing.takeRows(width: width)
     }
 
-    /// What is left of the line that is still growing, as it looks now.
-    var live: ScreenLine? { growing.live }
+    /// What is left of the lines that are still growing, as they look now.
+    var live: [ScreenLine] { growing.live }
+
+    /// Cells of a row, by which output is folded.
+    var width = 80
 
     /// Whether the model thinks and nobody watches.
     var thinksSilently: Bool { isThinking && !showsThinking }
@@ -67,6 +70,7 @@ struct Transcript {
     /// Messages of the past as lines.
     func history(_ messages: [JSON]) -> [ScreenLine] {
         var past = Transcript(style)
+        past.width = width
         past.showsThinking = showsThinking
         for message in messages { past.show(message) }
         return past.takeLines()
@@ -89,21 +93,32 @@ struct Transcript {
         let total = welcome.earlierCount + welcome.messages.count
         let missed = shownCount - welcome.earlierCount
         guard !isReplaced, missed >= 0, missed <= welcome.messages.count else {
-            isReplaced = false
-            endMessage()
-            note("the conversation is another one now")
-            for message in welcome.messages.suffix(3) { show(message) }
-            return join(welcome, now: now)
+            replace(welcome, now: now)
+            for message in welcome.messages.suffix(Self.replacedCount) { show(message) }
+            return
         }
         var rest = welcome.messages[missed...]
         if !answer.printed.isEmpty { rest = resume(rest, welcome.partial) }
         for message in rest { show(message) }
         shownCount = total
-        running = []
+        running.removeAll { !$0.tool.isOwn }
         arrive(welcome, now)
     }
 
-    /// Goes on with the message that was half said when the connection was lost.
+    /// The conversation is another one now; its messages are shown by whoever knows the screen.
+    mutating func replace(_ welcome: Welcome, now: ContinuousClock.Instant) {
+        isReplaced = false
+        endThinking()
+        endMessage()
+        running.removeAll { !$0.tool.isOwn }
+        note("the conversation is another one now")
+        join(welcome, now: now)
+    }
+
+    /// Messages that are shown of a conversation that does not fit what was there.
+    private static let replacedCount = 50
+
+    /// Continues the message that was half said when the connection was lost.
     ///
     /// - Returns: The messages that are still to be shown.
     private mutating func resume(_ missed: ArraySlice<JSON>, _ partial: JSON?) -> ArraySlice<JSON> {
@@ -149,7 +164,7 @@ struct Transcript {
             finishTool(message["toolCallId"]?.string, message, isError: message["isError"]?.bool ?? false, .now)
         case "bashExecution":
             lines.append(ScreenLine(text: "$ " + Markdown.printable(message["command"]?.string ?? ""), wrapping: .none))
-            addOutput(["content": message["output"] ?? ""], limit: 5)
+            addOutput(.text(message["output"]?.string ?? ""), limit: 5)
         case "compactionSummary", "branchSummary": note("the conversation before this was summarised")
         default: if message["display"]?.bool == true { note(MessageText.plain(message)) }
         }
@@ -167,7 +182,7 @@ struct Transcript {
         case .toolEnd:
             finishTool(
                 record["toolCallId"]?.string, record["result"] ?? .null, isError: record["isError"]?.bool ?? false, now)
-        case .agentEnd, .agentSettled: running = []
+        case .agentEnd, .agentSettled: running.removeAll { !$0.tool.isOwn }
         case .retryStart:
             warn("\(record["errorMessage"]?.string ?? "an error"); trying again (\(record["attempt"]?.text ?? ""))")
         case .retryEnd: if record["success"]?.bool == false { warn("gave up trying again") }
@@ -263,7 +278,7 @@ struct Transcript {
     }
 
     private mutating func endLine() {
-        if growing.isGrowing { lines.append(growing.endLine()) }
+        if growing.isGrowing { lines += growing.endText() }
     }
 
     private mutating func beginThinking() {
@@ -299,8 +314,41 @@ struct Transcript {
         let tool = running.remove(at: index).tool
         endLine()
         lines.append(ScreenLine(text: tool.finished(isError: isError, now: now, style), wrapping: .none))
-        addOutput(result, limit: 5)
-        newestOutput = result
+        addOutput(tool.output(result), limit: 5)
+        newestOutput = tool.output(result)
+    }
+
+    // MARK: Commands of the person's own
+
+    /// A command of the person's own begins.
+    mutating func startBash(_ id: String, _ command: String, now: ContinuousClock.Instant) {
+        endLine()
+        let arguments: JSON = ["command": .string(command)]
+        running.append((id, ToolLine(name: "bash", arguments: arguments, started: now, isOwn: true)))
+    }
+
+    /// The next piece of its output.
+    mutating func feedBash(_ id: String, _ record: JSON) {
+        guard record["id"]?.string == id, let index = running.firstIndex(where: { $0.id == id }) else { return }
+        running[index].tool.feed(record["delta"]?.string ?? "")
+    }
+
+    /// It did not run after all.
+    mutating func dropBash(_ id: String) { running.removeAll { $0.id == id } }
+
+    /// It has ended; `outcome` is pi's answer.
+    mutating func finishBash(_ id: String, _ outcome: JSON, isExcluded: Bool, now: ContinuousClock.Instant) {
+        shownCount += 1
+        let isCancelled = outcome["cancelled"]?.bool == true
+        let code = outcome["exitCode"]?.int
+        finishTool(id, ["content": outcome["output"] ?? ""], isError: isCancelled || code != 0, now)
+        let remarks: [String?] = [
+            isCancelled ? "stopped" : code.flatMap { $0 == 0 ? nil : "exit status \($0)" },
+            isExcluded ? "not in the conversation" : nil,
+            outcome["fullOutputPath"]?.string.map { "the whole output: \($0)" },
+        ]
+        let text = remarks.compactMap { $0 }.joined(separator: "; ")
+        if !text.isEmpty { note(text) }
     }
 
     /// The whole output of the newest tool.
@@ -309,7 +357,7 @@ struct Transcript {
         addOutput(newestOutput, limit: nil)
     }
 
-    private mutating func addOutput(_ result: JSON, limit: Int?) {
-        lines += ToolLine.output(result, limit: limit, style).map { ScreenLine(text: $0, wrapping: .none) }
+    private mutating func addOutput(_ output: ToolLine.Output, limit: Int?) {
+        lines += output.lines(limit: limit, width: width, style).map { ScreenLine(text: $0, wrapping: .none) }
     }
 }

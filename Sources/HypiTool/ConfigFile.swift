@@ -33,8 +33,8 @@ public struct ConfigFile: Sendable, Equatable {
 
     /// What at least one program takes, and takes once.
     private static let keys: Set<String> = [
-        "allow-args", "allow-hooks",
-        "ca-file", "clean-env", "grace", "heartbeat", "hook", "hypivisor", "idle-exit", "insecure", "jobs",
+        "allow-args", "allow-hooks", "ca-file", "clean-env", "enter", "grace", "heartbeat", "hook", "hypivisor",
+        "idle-exit", "insecure", "jobs",
         "log-format", "log-level", "max-agents", "max-clients", "max-connections", "max-cost", "max-repeats",
         "max-turn", "no-color", "no-extension", "no-spawn", "node-ttl", "pi", "replay", "restart",
         "spawn-command", "timeout", "tls-pin", "token-file", "ui-timeout",

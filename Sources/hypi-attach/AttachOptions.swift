@@ -10,6 +10,15 @@ struct AttachOptions: ParsableArguments {
         case observer
     }
 
+    /// What Enter does while the agent works.
+    enum Enter: String, ExpressibleByArgument, CaseIterable {
+        case steer
+        case queue
+
+        /// The same for the chat.
+        var key: EnterKey { self == .steer ? .steer : .queue }
+    }
+
     @Argument(
         help: ArgumentHelp("Agent to talk to (default: this folder's, or the only one).", valueName: "target"),
         completion: RegistryCompletion.targets)
@@ -56,6 +65,10 @@ struct AttachOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Agents to talk to at once.", valueName: "n"))
     var jobs = 8
+
+    @Option(
+        help: ArgumentHelp("What Enter does in the chat while the agent works.", valueName: "action"))
+    var enter = Enter.steer
 
     /// Refuses what cannot be meant.
     func check() throws {

@@ -152,12 +152,30 @@ struct Attachment: Sendable {
     // MARK: Filters
 
     private func send(_ prompt: String?, to agent: AgentEndpoint) async throws -> ExitStatus {
+        let terminal = Terminal(environment: environment)
+        let markdown =
+            terminal.isColored && !options.json
+            ? MarkdownStream(
+                width: terminal.size()?.columns ?? 80, hasLinks: TerminalLinks.areKnown { environment[$0] }) : nil
+        var output = output
+        if let markdown {
+            output.write = { try StandardOutput.write(styled: String(decoding: markdown.take($0), as: UTF8.self)) }
+        }
         let filter = PromptFilter(
             options.filter(prompt), on: AgentConnection(to: agent, patience: Self.patience, on: group), output: output)
         let limit = try options.limit(environment)
-        try await Interruption(of: agent, output: output, on: group).watch {
-            try await Deadline.within(limit) { try await filter.run() }
+        let outcome: Result<Void, any Error>
+        do {
+            try await Interruption(of: agent, output: output, on: group).watch {
+                try await Deadline.within(limit) { try await filter.run() }
+            }
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
         }
+        // What came of an answer is shown, however it ended.
+        if let markdown { try StandardOutput.write(styled: String(decoding: markdown.end(), as: UTF8.self)) }
+        try outcome.get()
         return .success
     }
 
@@ -211,10 +229,23 @@ struct Attachment: Sendable {
             agent, returnCommand: "hypi-attach \(target)", historyFolder: try historyFolder(of: agent),
             editorCommand: environment["VISUAL"] ?? environment["EDITOR"],
             temporaryFolder: environment["TMPDIR"] ?? "/tmp", isColoured: environment["NO_COLOR"] == nil,
+            hasLinks: TerminalLinks.areKnown { environment[$0] }, enterKey: options.enter.key,
+            home: environment["HOME"],
             shorten: { [folder = WorkingFolder.current(environment)] in folder.abbreviated($0) })
-        switch try await session.run(on: AgentConnection(to: agent, on: group)) {
+        switch try await session.run(on: AgentConnection(to: agent, tellsViewers: true, on: group)) {
         case .left: return .success
         case .signal(let number): SignalExit.raise(number)
+        case .gone(let revival):
+            let command = revival.flatMap { revival in
+                revival.sessionFile.map {
+                    "hypi-spawn --resume \(ShellWord.quoted($0)) \(ShellWord.quoted(revival.folder))"
+                }
+            }
+            output.note("the agent has ended" + (command.map { "; this brings it back: \($0)" } ?? ""))
+            return .success
+        case .revive(let sessionFile):
+            let choice = TargetChoice(nil, endpoint: endpoint, environment: environment, group: group)
+            return try await chat(with: try await choice.revive(agent, sessionFile: sessionFile))
         }
     }
 

@@ -1,11 +1,13 @@
 import HypiTool
 
 extension HypiAttachCommand {
-    static let settings = Settings([.init("jobs")])
+    static let settings = Settings([.init("jobs"), .init("enter")])
 
     static let manual = Manual(
         description: [
-            "On a terminal it is a chat; /help lists its commands, and Ctrl-D leaves while the agent goes on. With -p, or "
+            "On a terminal it is a chat: /help lists its commands and keys, and Ctrl-D leaves while the agent keeps "
+                + "running. While the agent works, Enter steers it and Alt-Enter queues the line; --enter queue, or "
+                + "'enter = queue' in the config file, swaps them. With -p, or "
                 + "with text on standard input, it sends one prompt, streams the answer to standard output and ends with "
                 + "a status that says how it went.",
             "Text in a pipe or file on standard input is appended to the prompt of -p; -p - is all of it. It is left alone "
@@ -16,7 +18,7 @@ extension HypiAttachCommand {
             "A connection that breaks is taken up again where it broke: nothing is lost, and nothing is said twice.",
         ],
         sections: [
-            .init("Dialogs", ["answer", "deny"]), .init("More", ["role", "no-wait", "jobs"]), .connection,
+            .init("Dialogs", ["answer", "deny"]), .init("More", ["role", "no-wait", "jobs", "enter"]), .connection,
         ],
         examples: [
             "hypi-attach api                                     # sit down and chat",

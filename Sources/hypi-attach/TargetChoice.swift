@@ -139,6 +139,23 @@ struct TargetChoice: Sendable {
         return agents
     }
 
+    /// Starts an agent that has ended again, in its folder and with its session.
+    func revive(_ ended: AgentEndpoint, sessionFile: String?) async throws -> AgentEndpoint {
+        guard let node = ended.node else { throw AgentFault.gone(reason: "nothing is known of it") }
+        var request: JSONObject = ["path": .string(node.cwd)]
+        request["resume"] = sessionFile.map(JSON.string)
+        request["name"] = node.name.map(JSON.string)
+        let parameters = request
+        return try await RegistryClient.with(registry(), options: client(), on: group) { registry in
+            let started = try await registry.request("spawn_agent", parameters)
+            let id = started["id"]?.string
+            guard let node = try await registry.listNodes().first(where: { $0.id == id }) else {
+                throw AgentFault.gone(reason: "it was started and has not registered")
+            }
+            return try agent(node)
+        }
+    }
+
     /// Asks the registry to have an agent end.
     ///
     /// - Parameters:

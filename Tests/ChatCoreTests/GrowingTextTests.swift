@@ -26,7 +26,7 @@ struct GrowingTextTests {
             for line in growing.takeRows(width: width) { rows += line.rows(width: width) }
             rest = rest.dropFirst(size)
         }
-        if growing.isGrowing { rows += growing.endLine().rows(width: width) }
+        for line in growing.endText() { rows += line.rows(width: width) }
         return rows
     }
 
@@ -63,8 +63,8 @@ struct GrowingTextTests {
         var growing = GrowingText(Style(isColoured: true))
         _ = growing.append("one two three fo")
         #expect(growing.takeRows(width: 10).map(\.text) == ["one two"])
-        #expect(growing.live?.text == "three fo")
-        #expect(growing.live?.gap == " ")
+        #expect(growing.live.first?.text == "three fo")
+        #expect(growing.live.first?.gap == " ")
         _ = growing.append("ur **five")
         #expect(growing.takeRows(width: 10).isEmpty)
         _ = growing.append(" six** seven")

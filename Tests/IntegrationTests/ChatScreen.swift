@@ -136,10 +136,10 @@ extension ChatScreen {
     }
 
     /// Sits down beside the agent.
-    func attach(_ url: WebSocketURL) async throws {
-        try await enter("clear; hypi-attach \(url)")
+    func attach(_ url: WebSocketURL, _ options: String = "") async throws {
+        try await enter("clear; hypi-attach \(options) \(url)")
         try await wait("the conversation") { rows in
-            rows.last == ">" && rows.contains { $0.hasPrefix("/help for commands") }
+            rows.last == ">" && rows.contains { $0.hasPrefix("/help lists commands") }
         }
     }
 
@@ -154,7 +154,9 @@ extension ChatScreen {
         try await enter(text)
         let deadline = ContinuousClock.now + .seconds(8) * Effort.patience
         // On a small screen it has scrolled away before anybody looks.
-        while try await !everything().contains("\n› " + text.prefix(12)) {
+        // A command of the person's own is shown with its mark once it has ended.
+        let shown = text.hasPrefix("!") ? " $ " + text.dropFirst().prefix(12) : "\n› " + text.prefix(12)
+        while try await !everything().contains(shown) {
             guard ContinuousClock.now < deadline else { throw DeadlinePassed("the prompt '\(text)'") }
         }
         return try await waitForEnd()

@@ -70,7 +70,7 @@ struct HypiAttachChatTests {
             try await screen.attach(url)
             let text = (1...200).map { "line \($0)" }.joined(separator: "\n")
             try await screen.paste(text)
-            try await screen.waitFor("line 200")
+            try await screen.waitForRow { $0 == "> [paste #1, 200 lines]" }
             try await screen.press("Enter")
             try await screen.wait("the answer") { rows in rows.last == ">" && !rows.contains { $0.contains("working") }
             }
@@ -140,7 +140,7 @@ struct HypiAttachChatTests {
             try await screen.type("kept")
             // The first clears the line, the second within a second leaves.
             try await screen.press("C-c", "C-c")
-            try await screen.waitFor("detached; the agent goes on")
+            try await screen.waitFor("detached; the agent keeps running")
             #expect(try await fixture.run("hypi-attach", ["-p", "still there?", "\(url)"]).exit == .status(0))
         }
     }
@@ -202,9 +202,8 @@ struct HypiAttachChatTests {
             try await screen.attach(url)
             try await screen.enter("/nonsense")
             try await screen.waitFor("unknown command /nonsense")
-            try await screen.press("C-u")
             try await screen.enter("/help")
-            try await screen.waitFor("/steer TEXT")
+            try await screen.waitFor("clear the screen")
             try await screen.enter("hello")
             try await screen.waitFor("You said:")
             try await screen.enter("/stats")

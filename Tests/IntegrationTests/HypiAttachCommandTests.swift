@@ -36,9 +36,9 @@ struct HypiAttachCommandTests {
     @Test("prompts wait in a queue that is shown; /steer goes before them; /take brings them back into the line")
     func queue() async throws {
         try await ChatScreen.beside(rate: 30) { _, screen, url in
-            try await screen.attach(url)
+            try await screen.attach(url, "--enter queue")
             try await screen.enter("/long 3000")
-            try await screen.waitFor("(Ctrl-C aborts)")
+            try await screen.waitFor("Enter queues, Alt-Enter steers")
             try await screen.enter("one")
             try await screen.enter("two")
             try await screen.enter("/steer at once")
@@ -63,9 +63,9 @@ struct HypiAttachCommandTests {
     @Test("/new, /sessions FILE and /compact in mid-turn end no answer and take no line; after /abort they go on")
     func midTurn() async throws {
         try await ChatScreen.beside(rate: 30) { fixture, screen, url in
-            try await screen.attach(url)
+            try await screen.attach(url, "--enter queue")
             try await screen.enter("/long 3000")
-            try await screen.waitFor("(Ctrl-C aborts)")
+            try await screen.waitFor("Enter queues")
             _ = try await fixture.run("hypi-attach", ["-p", "another viewer's", "--no-wait", "\(url)"])
             try await screen.enter("mine")
             let queued = ["queued: another viewer's", "queued: mine"]
@@ -88,14 +88,16 @@ struct HypiAttachCommandTests {
         }
     }
 
-    @Test("a command that takes nothing does nothing with words behind it, and stays in the line")
+    @Test("a command that takes nothing does nothing with words after it; the line is cleared, and Up brings it back")
     func crowded() async throws {
         try await ChatScreen.beside { fixture, screen, url in
             try await screen.attach(url)
             try await screen.ask("hello")
             for command in ["/new", "/stop", "/detach", "/abort"] {
                 try await screen.enter("\(command) please")
-                try await screen.waitForRow { $0 == "! \(command) takes nothing behind it" }
+                let told = "! \(command) takes nothing after it (Up brings the line back)"
+                try await screen.wait("the empty line") { $0.contains(told) && $0.last == ">" }
+                try await screen.press("Up")
                 try await screen.wait("the line") { $0.last == "> \(command) please" }
                 try await screen.press("C-u")
             }
@@ -123,7 +125,7 @@ struct HypiAttachCommandTests {
     func steer() async throws {
         try await ChatScreen.beside { fixture, screen, url in
             try await screen.attach(url)
-            try await screen.enter("!sleep 1.5")
+            _ = try await fixture.run("hypi-attach", ["-p", "!sleep 1.5", "--no-wait", "\(url)"])
             try await screen.waitForRow { $0.contains("$ sleep 1.5") }
             try await screen.enter("/steer look here first")
             try await screen.waitForRow { $0 == "› look here first" }
@@ -140,10 +142,10 @@ struct HypiAttachCommandTests {
             try await screen.enter("hello")
             try await screen.waitFor("That is the first message")
             for (command, answer) in [
-                ("/model", "· 2. demo/demo-small"), ("/model 2", "· model: demo/demo-small"),
+                ("/model", "2. demo/demo-small"), ("small", "· model: demo/demo-small"),
                 ("/model tiny", "· model: demo/demo-tiny"), ("/thinking-level high", "· thinking: high"),
                 ("/name a better name", "· name: a better name"), ("/stats", "2 messages"), ("/export", "· written: "),
-                ("/sessions", "(/sessions FILE changes to another)"), ("/compact", "· summarised"),
+                ("/compact", "· summarised"),
                 ("/new", "· a new session"),
             ] {
                 try await screen.enter(command)
@@ -206,12 +208,14 @@ struct HypiAttachCommandTests {
         }
     }
 
-    @Test("unknown slash words are sent nowhere and stay in the line; paths are prompts")
+    @Test("unknown slash words are sent nowhere, and Up brings them back; paths are prompts")
     func unknown() async throws {
         try await ChatScreen.beside { _, screen, url in
             try await screen.attach(url)
             try await screen.enter("/nonsense and more")
             try await screen.waitFor("unknown command /nonsense")
+            try await screen.wait("the empty line") { $0.last == ">" }
+            try await screen.press("Up")
             try await screen.wait("the line") { $0.last == "> /nonsense and more" }
             try await screen.press("C-u")
             try await screen.enter("/usr/bin/env is a path")

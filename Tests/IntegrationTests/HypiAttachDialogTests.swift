@@ -49,7 +49,7 @@ struct HypiAttachDialogTests {
         try await ChatScreen.beside(rate: 20) { fixture, screen, url in
             try await screen.attach(url)
             try await screen.enter("/long 5000")
-            try await screen.waitFor("(Ctrl-C aborts)")
+            try await screen.waitFor("Esc aborts")
             try await screen.type("half a thought")
             _ = try? await fixture.run("hypi-attach", ["-p", "/ask select", "--no-wait", "\(url)"])
             try await screen.waitForRow { $0 == "choose 1-2:" }

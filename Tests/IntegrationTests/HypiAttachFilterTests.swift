@@ -122,7 +122,7 @@ struct HypiAttachChoiceTests {
         try await with(["only"]) { screen, ids in
             try await screen.enter("clear; hypi-attach")
             try await screen.wait("the chat") { rows in
-                rows.last == ">" && rows.contains { $0.hasPrefix("/help for commands") }
+                rows.last == ">" && rows.contains { $0.hasPrefix("/help lists commands") }
             }
             let header = try await screen.rows().prefix(2).joined(separator: " ")
             #expect(header.contains(ids[0]) && header.contains("~/only on ") && header.contains("% of context"))

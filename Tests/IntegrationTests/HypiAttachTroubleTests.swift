@@ -53,7 +53,7 @@ struct HypiAttachTroubleTests {
             try await screen.waitFor("Stopped")
             try await screen.enter("fg")
             try await screen.wait("the end, with one line", timeout: .seconds(20)) { rows in
-                rows.last == "> half a line" && !(rows.dropLast().last?.contains("working") ?? true)
+                rows.last == "> half a line" && !rows.contains { $0.contains("working") }
                     && rows.count { $0 == "> half a line" } == 1
             }
             let answer = try await fixture.run("hypi-attach", ["--last", "\(url)"]).output
@@ -71,7 +71,7 @@ struct HypiAttachTroubleTests {
         try await screen.enter("/hang")
         try await screen.waitForRow { $0.hasPrefix("! a guard stopped the agent: ") }
         try await screen.enter("/resume")
-        try await screen.waitForRow { $0 == "· the agent goes on" }
+        try await screen.waitForRow { $0 == "· the guard was lifted" }
         await screen.close()
     }
 
@@ -85,7 +85,7 @@ struct HypiAttachTroubleTests {
         let screen = try await ChatScreen(fixture)
         try await screen.enter("clear; hypi-attach \(agent.id)")
         try await screen.wait("the conversation") { rows in
-            rows.last == ">" && rows.contains { $0.hasPrefix("/help for commands") }
+            rows.last == ">" && rows.contains { $0.hasPrefix("/help lists commands") }
         }
         hypivisor.signal(SIGKILL)
         _ = try await hypivisor.waitForExit()
@@ -95,7 +95,7 @@ struct HypiAttachTroubleTests {
         try await screen.type("and half a line")
         _ = try await fixture.startHypivisor(["--port", "\(url.port)"])
         try await screen.wait("the answer", timeout: .seconds(30)) { rows in
-            rows.contains("› said into the void") && rows.contains { $0.contains("> said into the void") }
+            rows.contains("› said into the void") && rows.contains { $0.contains("│ said into the void") }
                 && rows.last == "> and half a line" && !rows.contains { $0.hasPrefix("! ") }
         }
         #expect(try await prompts(fixture, "\(agent.url)") == ["said into the void"])

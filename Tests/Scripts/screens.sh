@@ -61,7 +61,7 @@ see '^\$'
 enter 'clear; hypi-attach api'
 see '^>'
 enter '!ls -1 /usr/share/common-licenses | head -12; exit 3'
-see 'code 3'
+see 'exit status 3'
 settle
 enter '/long 400'
 see 'Once'

@@ -204,7 +204,7 @@ _hypi-attach() {
     local -a repeating_flags=()
     local -a non_repeating_flags=(--json --jsonl-in --follow --last --abort --stop --resume --no-wait --deny --insecure --version -h --help)
     local -a repeating_options=(--answer)
-    local -a non_repeating_options=(-p --prompt --role --timeout --jobs --hypivisor --token-file --ca-file --tls-pin)
+    local -a non_repeating_options=(-p --prompt --role --timeout --jobs --enter --hypivisor --token-file --ca-file --tls-pin)
     __hypi-attach_offer_flags_options -1
 
     # Offer option value completions
@@ -223,6 +223,10 @@ _hypi-attach() {
         return
         ;;
     '--jobs')
+        return
+        ;;
+    '--enter')
+        __hypi-attach_add_lines 'steer'$'\n''queue'
         return
         ;;
     '--hypivisor')

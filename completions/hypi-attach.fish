@@ -20,7 +20,7 @@ function __hypi-attach_parse_tokens -S
     set -l unparsed_tokens (__hypi-attach_tokens -pc)
     switch $unparsed_tokens[1]
     case 'hypi-attach'
-        __hypi-attach_parse_subcommand -r 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'resume' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
+        __hypi-attach_parse_subcommand -r 1 'p/prompt=' 'json' 'jsonl-in' 'follow' 'role=' 'last' 'abort' 'stop' 'resume' 'no-wait' 'answer=+' 'deny' 'timeout=' 'jobs=' 'enter=' 'hypivisor=' 'token-file=' 'ca-file=' 'tls-pin=' 'insecure' 'version' 'h/help'
     end
 end
 
@@ -86,6 +86,7 @@ complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_o
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" deny' -l 'deny' -d 'Refuse every dialog that --answer leaves over.'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" timeout' -l 'timeout' -d 'Give up after this time, such as 30s or 5m (exit 124).' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" jobs' -l 'jobs' -d 'Agents to talk to at once.' -rfka ''
+complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" enter' -l 'enter' -d 'What Enter does in the chat while the agent works.' -rfka 'steer queue'
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" hypivisor' -l 'hypivisor' -d 'Registry to talk to (HYPIVISOR_WS).' -rfka ''
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" token-file' -l 'token-file' -d 'File with the token (HYPI_TOKEN_FILE).' -rF
 complete -c 'hypi-attach' -n '__hypi-attach_should_offer_completions_for_flags_or_options "hypi-attach" ca-file' -l 'ca-file' -d 'Authorities to trust on wss:// (HYPI_CA_FILE).' -rF

@@ -45,7 +45,7 @@ import Testing
     /// The stream's frames up to the end of the last run, which are the same for everybody.
     private static func events(_ viewer: Viewer) -> ArraySlice<ByteBuffer> {
         let frames = viewer.frames.all.filter { frame in
-            !["welcome", "init_state", "response"].contains((try? JSON(parsing: frame))?["type"]?.string ?? "")
+            !["welcome", "init_state", "queue", "response"].contains((try? JSON(parsing: frame))?["type"]?.string ?? "")
         }
         return frames[...(frames.lastIndex(where: isEnd) ?? -1)]
     }

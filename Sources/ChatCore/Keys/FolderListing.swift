@@ -1,3 +1,5 @@
+import CPlatform
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -15,18 +17,12 @@ enum FolderListing {
         defer { closedir(stream) }
         var names: [String] = []
         while names.count < limit, let entry = readdir(stream) {
-            let name = String(cString: self.name(of: entry))
+            let name = String(cString: hypi_entry_name(entry))
             guard name != ".", name != ".." else { continue }
             var status = stat()
             let isFolder = stat(folder + "/" + name, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
             names.append(isFolder ? name + "/" : name)
         }
         return names.sorted()
-    }
-
-    /// The entry's name in place: an entry may be shorter than its type, so it must not be copied.
-    private static func name(of entry: UnsafeMutablePointer<dirent>) -> UnsafePointer<CChar> {
-        let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
-        return UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
     }
 }

@@ -1,3 +1,4 @@
+import CPlatform
 import HypiWire
 
 #if canImport(Glibc)
@@ -23,7 +24,7 @@ struct SessionLister: Sendable {
         defer { closedir(stream) }
         var files: [(path: String, modified: Int)] = []
         while let entry = readdir(stream) {
-            let name = String(cString: Self.name(of: entry))
+            let name = String(cString: hypi_entry_name(entry))
             guard name.hasSuffix(".jsonl") else { continue }
             var status = stat()
             let path = folder + "/" + name
@@ -42,12 +43,6 @@ struct SessionLister: Sendable {
             session["current"] = .bool(file.path == current)
             return .object(session)
         }
-    }
-
-    /// The entry's name in place: an entry may be shorter than its type, so it must not be copied.
-    private static func name(of entry: UnsafeMutablePointer<dirent>) -> UnsafePointer<CChar> {
-        let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
-        return UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self)
     }
 
     private static func summary(of path: String) -> JSONObject {

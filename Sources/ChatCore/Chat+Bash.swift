@@ -2,7 +2,7 @@ import HypiWire
 
 /// Commands of the person's own: `!ls` runs in the agent's folder, `!!ls` stays outside the conversation.
 extension Chat {
-    /// A command of ours that is running.
+    /// One of our commands, while it runs.
     struct Bash {
         var id: String
         var command: String

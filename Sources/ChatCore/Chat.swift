@@ -205,7 +205,7 @@ actor Chat {
             .compactMap { $0 }.min()
     }
 
-    /// The size has lasted: asks where the tail is, to break what stands above it anew.
+    /// The size has lasted: asks where the tail is, to wrap the text above it again.
     private func askForCursor(_ now: ContinuousClock.Instant) {
         renderer.askForCursor(editor)
         scanner.expectedAnswers += 1

@@ -200,7 +200,7 @@ public actor PromptFilter {
     private func printRecord(_ event: AgentEvent) throws {
         switch event.kind {
         case .welcome, .resumed, .lost: return
-        // A question of ours, which nobody has asked for.
+        // One of our own questions: no viewer asked for it.
         case .response(let id, _) where id == confirmID: return
         default: if let raw = event.raw { try output.write(record: raw) }
         }

@@ -14,7 +14,7 @@ struct Renderer {
     private(set) var columns = 80
     /// Rows of the tail that are on the screen.
     private var drawn: [String] = []
-    /// The newest finished lines and the rows that were written of each, to break them anew for another width.
+    /// The newest finished lines and the rows that were written of each, to wrap them again for another width.
     private var recent: [(line: ScreenLine, rows: [String])] = []
 
     /// Finished lines that are remembered; older ones have left the screen.
@@ -76,7 +76,7 @@ struct Renderer {
         editor.flush()
     }
 
-    /// Breaks the lines that are on the screen anew for its width.
+    /// Wraps the lines on the screen again for its width.
     ///
     /// - Parameters:
     ///   - row: Where the tail begins, from 1, as the terminal says. Only lines that are whole above it are ours to

@@ -8,7 +8,7 @@ struct ScreenLine: Sendable, Equatable {
         case none
         /// Cut where the row ends.
         case cut
-        /// Laid out anew for each width.
+        /// Laid out again for each width.
         case table(MarkdownTable)
     }
 

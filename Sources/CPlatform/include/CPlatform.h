@@ -12,7 +12,7 @@ int hypi_become_subreaper(void);
 /// Where this process is the first of a container (pid 1), lets a child go on in its place and stays behind as its parent:
 /// collects every orphan that falls to it, passes signals on, and ends as the child ends.
 ///
-/// To be called at the start, before there are threads. Returns 0 in the process that goes on, or -1 with errno set.
+/// To be called at the start, before there are threads. Returns 0 in the process that continues, or -1 with errno set.
 int hypi_keep_first_process(void);
 
 /// Gives this process the name that lists of processes show; nothing happens where the system has no such thing.

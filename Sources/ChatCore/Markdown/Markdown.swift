@@ -142,7 +142,7 @@ struct Markdown: Sendable {
     ///   - text: The prose; what is taken is gone from it.
     ///   - kind: What the line is.
     ///   - isStart: Whether the text begins the line.
-    ///   - patience: Characters that an open mark may wait for its end before it is taken as it stands.
+    ///   - patience: Characters that an open mark may wait for its end before it is taken literally.
     /// - Returns: What was taken, dressed.
     func takeSettled(_ text: inout String, _ kind: Kind, isStart: Bool, patience: Int) -> String {
         guard case .prose = kind, style.isColoured else {
